@@ -8,7 +8,7 @@ from elimax.graph.types import Graph
 from elimax.viz import style
 
 
-def to_dot(graph: Graph, order: Sequence[int] | None = None) -> str:
+def to_dot(graph: Graph, order: Sequence[object] | None = None) -> str:
     """Write a graph in the DOT language.
 
     Inputs share the first rank and outputs without out-edges the last; an edge has the colour of what is known of its
@@ -21,7 +21,7 @@ def to_dot(graph: Graph, order: Sequence[int] | None = None) -> str:
     Returns:
       The text of a DOT file.
     """
-    places = style.positions(graph, tuple(order) if order is not None else None)
+    places = style.positions(graph, order)
     last = max(places.values(), default=1)
     inputs, outputs, eliminable = set(graph.inputs), set(graph.outputs), set(graph.eliminable)
     lines = [

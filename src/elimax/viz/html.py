@@ -10,7 +10,8 @@ from elimax.viz.svg import MAX_VERTICES, to_svg
 from elimax.viz.tables import Table, cell
 
 _STYLE = """
-body { font: 15px/1.5 Helvetica, Arial, sans-serif; color: #1f2933; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; }
+body { font: 15px/1.5 Helvetica, Arial, sans-serif; color: #1f2933; }
+body { margin: 2rem auto; max-width: 75rem; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 table { border-collapse: collapse; } td, th { padding: 0.2rem 0.9rem 0.2rem 0; text-align: right; }
 th { border-bottom: 1px solid #9aa5b1; } td.left, th.left { text-align: left; }
@@ -46,14 +47,12 @@ def to_html(
     )
     parts = [f"<h1>{escape(title)}</h1>", f"<table>{rows}</table>", *map(_table, tables)]
     if graph.num_vertices <= MAX_VERTICES:
-        steps = [step for step in order if isinstance(step, int)] if order is not None else None
-        parts.append(f'<h2>Graph</h2><div class="picture">{to_svg(graph, steps, title="")}</div>')
+        parts.append(f'<h2>Graph</h2><div class="picture">{to_svg(graph, order, title="")}</div>')
     else:
         parts.append(f"<p>{graph.num_vertices:,} vertices: too many for a picture.</p>")
     if order is not None:
-        parts.append(
-            f'<h2>Order</h2><p class="order">{escape(" ".join(map(str, order)) or "nothing to eliminate")}</p>'
-        )
+        steps = " ".join(map(str, order)) or "nothing to eliminate"
+        parts.append(f'<h2>Order</h2><p class="order">{escape(steps)}</p>')
     if explanation:
         parts.append(f"<h2>Explanation</h2><pre>{escape(explanation)}</pre>")
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
@@ -62,13 +61,12 @@ def to_html(
 
 
 def _table(content: Table) -> str:
-    sides = ['class="left"' if name.startswith("<") else "" for name in content.columns]
-    heads = (
-        f"<th {side}>{escape(name.removeprefix('<'))}</th>" for side, name in zip(sides, content.columns, strict=True)
-    )
-    rows = (
-        "<tr>" + "".join(f"<td {side}>{escape(word)}</td>" for side, word in zip(sides, row, strict=True)) + "</tr>"
-        for row in content.rows
-    )
+    sides = [' class="left"' if name.startswith("<") else "" for name in content.columns]
+    heads = [name.removeprefix("<") for name in content.columns]
+
+    def line(tag: str, words: Sequence[str]) -> str:
+        return "<tr>" + "".join(f"<{tag}{s}>{escape(w)}</{tag}>" for s, w in zip(sides, words, strict=True)) + "</tr>"
+
+    rows = [line("th", heads), *(line("td", row) for row in content.rows)]
     note = f"<p>{escape(content.note)}</p>" if content.note else ""
-    return f"<h2>{escape(content.title)}</h2><table><tr>{''.join(heads)}</tr>{''.join(rows)}</table>{note}"
+    return f"<h2>{escape(content.title)}</h2><table>{''.join(rows)}</table>{note}"

@@ -1,14 +1,15 @@
 """Where to put the vertices of a graph: layers from inputs to outputs, few crossings, short edges.
 
-The method is the classical layered one (Sugiyama, Tagawa, Toda 1981, IEEE Trans. SMC 11(2)): layers by longest path, waypoints
-where an edge passes through a layer, sweeps that put every vertex at the mean place of its neighbours, and coordinates
-by least squares under a minimal distance. All edges that leave one vertex share their waypoints, so a value that is used in
-many places is drawn as one trunk with twigs.
+The method is the classical layered one (Sugiyama, Tagawa, Toda 1981, IEEE Trans. SMC 11(2)): layers by longest path,
+waypoints where an edge passes through a layer, sweeps that put every vertex at the mean place of its neighbours, and
+coordinates by least squares under a minimal distance. All edges that leave one vertex share their waypoints, so a value
+that is used in many places is drawn as one trunk with twigs.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -123,7 +124,7 @@ def _reduce_crossings(rows: list[list], neighbours: dict) -> None:
 def _crossings(rows: list[list], neighbours: dict) -> int:
     """Number of pairs of links that cross."""
     total = 0
-    for row, following in zip(rows, rows[1:], strict=False):
+    for row, following in itertools.pairwise(rows):
         index = {node: i for i, node in enumerate(following)}
         ends = [sorted(index[n] for n in neighbours[node][1]) for node in row]
         seen = np.zeros(len(following), dtype=np.int64)

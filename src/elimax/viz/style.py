@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from elimax.graph.types import Edge, Graph
 from elimax.structure.term import Kind, Operator, Structure
 
@@ -56,7 +58,7 @@ def progress_colour(fraction: float) -> tuple[str, str]:
     return f"#{red:02x}{green:02x}{blue:02x}", "#1f2933" if fraction < 0.55 else "#ffffff"
 
 
-def positions(graph: Graph, order: tuple[int, ...] | None) -> dict[int, int]:
+def positions(graph: Graph, order: Sequence[object] | None) -> dict[int, int]:
     """Place of each vertex in an order, counted from 1; a vertex that comes several times keeps its last place.
 
     Steps that are not vertices (edge eliminations) take a place and colour nothing.

@@ -17,11 +17,11 @@ _LAYER, _ROW, _RADIUS, _MARGIN, _LEGEND = 84.0, 40.0, 13.0, 34.0, 34.0
 _TEXT, _NOTE = "#1f2933", "#52606d"
 
 
-def to_svg(graph: Graph, order: Sequence[int] | None = None, title: str | None = None) -> str:
+def to_svg(graph: Graph, order: Sequence[object] | None = None, title: str | None = None) -> str:
     """Draw a graph, inputs at the left and outputs at the right.
 
-    Edges have the colour of what is known of their partial, eliminated vertices are shaded from first (light) to last (dark)
-    and carry their place in the order. Hovering over a vertex or an edge shows what it is.
+    Edges have the colour of what is known of their partial, eliminated vertices are shaded from first (light) to last
+    (dark) and carry their place in the order. Hovering over a vertex or an edge shows what it is.
 
     Args:
       graph: the graph, at most ``MAX_VERTICES`` vertices.
@@ -56,7 +56,7 @@ def to_svg(graph: Graph, order: Sequence[int] | None = None, title: str | None =
         return _MARGIN + _RADIUS + point[0] * _LAYER, top + _RADIUS + point[1] * _ROW
 
     parts += _edges(graph, layout, at)
-    parts += _vertices(graph, layout, at, tuple(order) if order is not None else None)
+    parts += _vertices(graph, layout, at, order)
     parts.append(_legend(height - _LEGEND / 2, order is not None))
     return "\n".join([*parts, "</svg>"]) + "\n"
 
@@ -77,7 +77,7 @@ def _edges(graph: Graph, layout: Layout, at) -> list[str]:
     return drawn
 
 
-def _vertices(graph: Graph, layout: Layout, at, order: tuple[int, ...] | None) -> list[str]:
+def _vertices(graph: Graph, layout: Layout, at, order: Sequence[object] | None) -> list[str]:
     places = style.positions(graph, order)
     last = max(len(order or ()), 1)
     inputs, outputs = set(graph.inputs), set(graph.outputs)

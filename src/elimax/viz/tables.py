@@ -72,7 +72,7 @@ def to_text(content: Table) -> str:
     widths = [max(map(len, column)) for column in zip(heads, *content.rows, strict=True)]
 
     def line(words: Sequence[str]) -> str:
-        aligned = (w.ljust(n) if l else w.rjust(n) for w, n, l in zip(words, widths, left, strict=True))
+        aligned = (w.ljust(n) if side else w.rjust(n) for w, n, side in zip(words, widths, left, strict=True))
         return "  ".join(aligned).rstrip()
 
     lines = [content.title] if content.title else []
