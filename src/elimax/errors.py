@@ -1,0 +1,41 @@
+"""Named errors of elimax: what was expected, what came, what to do."""
+
+
+class ElimaxError(Exception):
+    """Base class of every error that elimax raises on its own account."""
+
+
+class ArgumentError(ElimaxError, TypeError):
+    """An argument or a result has a type or dtype that cannot be differentiated as asked."""
+
+
+class ArgnumsError(ElimaxError, ValueError):
+    """``argnums`` names no argument, or arguments without a single array in them."""
+
+
+class OrderError(ElimaxError, ValueError):
+    """An elimination order misses, repeats or names unknown vertices, or its name is unknown."""
+
+
+class PlanMismatchError(ElimaxError, ValueError):
+    """A plan was made for another function, other shapes or another graph."""
+
+
+class GraphFormatError(ElimaxError, ValueError):
+    """A graph file is not one, or describes something that is no computational graph."""
+
+
+class PlanFormatError(ElimaxError, ValueError):
+    """A plan file is not one, is truncated, or was written by an incompatible version."""
+
+
+class StructureError(ElimaxError, RuntimeError):
+    """Blocks with incompatible axes were combined: a defect of elimax, never of the user's program."""
+
+
+class VerificationError(ElimaxError, AssertionError):
+    """A Jacobian differs from the one that JAX computes."""
+
+
+class ElimaxWarning(UserWarning):
+    """Something worth knowing happened, for example a fallback to one of JAX's own modes."""

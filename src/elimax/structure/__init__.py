@@ -1,0 +1,1 @@
+"""Kinds of Jacobian blocks and their product and sum algebra."""
