@@ -1,0 +1,268 @@
+"""Compiled vertex elimination; it agrees with `elimax.elimination.reference`.
+
+A compiled function cannot call the algebra. When it meets a product or a sum that the tables lack, or runs out of
+room, it stops before changing anything and says what it needs; `resume` fills that in and lets it go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numba
+import numpy as np
+
+from elimax.elimination.problem import Problem
+from elimax.elimination.sparse import COST, FREE, NUM_EDGES, STAMP, Sparse, from_problem, grow_edges, grow_scratch
+from elimax.elimination.tables import BITS, EMPTY, MIX, TableArrays
+
+DONE, NEEDS_PRODUCT, NEEDS_SUM, NEEDS_EDGES, NEEDS_SCRATCH = 0, 1, 2, 3, 4
+"""Why a compiled function stopped; the two numbers after it say what is needed."""
+
+_MIX = np.uint64(MIX)
+_SHIFT = np.uint64(32)
+
+jit = numba.njit(cache=True, nogil=True)
+inline = numba.njit(cache=True, nogil=True, inline="always")
+
+
+@inline
+def find(keys, left, right):
+    """Slot of a pair in a hash table, or -1."""
+    key = np.int64(left) << BITS | np.int64(right)
+    mask = keys.size - 1
+    slot = np.int64((np.uint64(key) * _MIX) >> _SHIFT) & mask
+    while keys[slot] != key:
+        if keys[slot] == EMPTY:
+            return np.int64(-1)
+        slot = (slot + 1) & mask
+    return slot
+
+
+@jit
+def price(graph, tables, v, request):
+    """Cost of eliminating ``v`` now, or -1 if a product is missing, which ``request`` [2] then names."""
+    cost = np.int64(0)
+    right = graph.first_in[v]
+    while right >= 0:
+        left = graph.first_out[v]
+        while left >= 0:
+            slot = find(tables.product_keys, graph.structure[left], graph.structure[right])
+            if slot < 0:
+                request[0], request[1] = graph.structure[left], graph.structure[right]
+                return np.int64(-1)
+            cost += tables.product_costs[slot]
+            left = graph.next_out[left]
+        right = graph.next_in[right]
+    return cost
+
+
+@jit
+def _unlink_out(graph, e):
+    before, after, v = graph.prev_out[e], graph.next_out[e], graph.source[e]
+    if before >= 0:
+        graph.next_out[before] = after
+    else:
+        graph.first_out[v] = after
+    if after >= 0:
+        graph.prev_out[after] = before
+    graph.num_out[v] -= 1
+
+
+@jit
+def _unlink_in(graph, e):
+    before, after, v = graph.prev_in[e], graph.next_in[e], graph.target[e]
+    if before >= 0:
+        graph.next_in[before] = after
+    else:
+        graph.first_in[v] = after
+    if after >= 0:
+        graph.prev_in[after] = before
+    graph.num_in[v] -= 1
+
+
+@jit
+def _add_edge(graph, source, target, structure):
+    e = graph.counters[FREE]
+    graph.counters[FREE] = graph.next_out[e]
+    graph.counters[NUM_EDGES] += 1
+    graph.source[e], graph.target[e], graph.structure[e] = source, target, structure
+    head = graph.first_out[source]
+    graph.next_out[e], graph.prev_out[e], graph.first_out[source] = head, -1, e
+    if head >= 0:
+        graph.prev_out[head] = e
+    head = graph.first_in[target]
+    graph.next_in[e], graph.prev_in[e], graph.first_in[target] = head, -1, e
+    if head >= 0:
+        graph.prev_in[head] = e
+    graph.num_out[source] += 1
+    graph.num_in[target] += 1
+
+
+@jit
+def _free_edge(graph, e):
+    graph.next_out[e] = graph.counters[FREE]
+    graph.counters[FREE] = e
+    graph.counters[NUM_EDGES] -= 1
+
+
+@jit
+def _scan_sources(graph, v):
+    """Whether it is less work to scan the out-edges of the sources than the in-edges of the targets."""
+    by_source, e = 0, graph.first_in[v]
+    while e >= 0:
+        by_source += graph.num_out[graph.source[e]]
+        e = graph.next_in[e]
+    by_target, e = 0, graph.first_out[v]
+    while e >= 0:
+        by_target += graph.num_in[graph.target[e]]
+        e = graph.next_out[e]
+    return by_source <= by_target
+
+
+@jit
+def _join(graph, tables, right, left, there, position, request):
+    """Work out one new edge into the scratch space; returns the cost, or minus the status if something is missing."""
+    product = find(tables.product_keys, graph.structure[left], graph.structure[right])
+    if product < 0:
+        request[0], request[1] = graph.structure[left], graph.structure[right]
+        return np.int64(-NEEDS_PRODUCT)
+    number = tables.product_ids[product]
+    if number >= 0 and there >= 0:
+        total = find(tables.sum_keys, graph.structure[there], number)
+        if total < 0:
+            request[0], request[1] = graph.structure[there], number
+            return np.int64(-NEEDS_SUM)
+        number = tables.sum_ids[total]
+    graph.new_slot[position], graph.new_structure[position] = there, number
+    return tables.product_costs[product]
+
+
+@jit
+def eliminate(graph, tables, v, request):
+    """Eliminate one vertex, or change nothing and return why not.
+
+    Args:
+      graph: `Sparse`, changed in place.
+      tables: `TableArrays`.
+      v: the vertex.
+      request: int64 [2] receives what is needed.
+
+    Returns:
+      A status; the cost is added to the graph's counter.
+    """
+    pairs = np.int64(graph.num_in[v]) * graph.num_out[v]
+    if graph.source.size - graph.counters[NUM_EDGES] <= pairs:
+        request[0] = pairs
+        return NEEDS_EDGES
+    if graph.new_slot.size < pairs:
+        request[0] = pairs
+        return NEEDS_SCRATCH
+
+    # First everything is looked up, so that a miss leaves the graph as it was.
+    cost, position = np.int64(0), 0
+    by_source = _scan_sources(graph, v)
+    outer = graph.first_in[v] if by_source else graph.first_out[v]
+    while outer >= 0:
+        graph.counters[STAMP] += 1
+        stamp = graph.counters[STAMP]
+        e = graph.first_out[graph.source[outer]] if by_source else graph.first_in[graph.target[outer]]
+        while e >= 0:
+            end = graph.target[e] if by_source else graph.source[e]
+            graph.mark[end], graph.slot[end] = stamp, e
+            e = graph.next_out[e] if by_source else graph.next_in[e]
+        inner = graph.first_out[v] if by_source else graph.first_in[v]
+        while inner >= 0:
+            end = graph.target[inner] if by_source else graph.source[inner]
+            there = graph.slot[end] if graph.mark[end] == stamp else np.int32(-1)
+            right, left = (outer, inner) if by_source else (inner, outer)
+            multiplications = _join(graph, tables, right, left, there, position, request)
+            if multiplications < 0:
+                return -multiplications
+            cost += multiplications
+            position += 1
+            inner = graph.next_out[inner] if by_source else graph.next_in[inner]
+        outer = graph.next_in[outer] if by_source else graph.next_out[outer]
+
+    position = 0
+    outer = graph.first_in[v] if by_source else graph.first_out[v]
+    while outer >= 0:
+        inner = graph.first_out[v] if by_source else graph.first_in[v]
+        while inner >= 0:
+            there, number = graph.new_slot[position], graph.new_structure[position]
+            right, left = (outer, inner) if by_source else (inner, outer)
+            if there >= 0:
+                if number >= 0:
+                    graph.structure[there] = number
+            elif number >= 0:
+                _add_edge(graph, graph.source[right], graph.target[left], number)
+            position += 1
+            inner = graph.next_out[inner] if by_source else graph.next_in[inner]
+        outer = graph.next_in[outer] if by_source else graph.next_out[outer]
+
+    _remove_edges(graph, v)
+    graph.counters[COST] += cost
+    return DONE
+
+
+@jit
+def _remove_edges(graph, v):
+    """Remove the out-edges of a vertex, and its in-edges unless it is an output."""
+    e = graph.first_out[v]
+    while e >= 0:
+        after = graph.next_out[e]
+        _unlink_in(graph, e)
+        _free_edge(graph, e)
+        e = after
+    graph.first_out[v], graph.num_out[v] = -1, 0
+    if not graph.is_output[v]:
+        e = graph.first_in[v]
+        while e >= 0:
+            after = graph.next_in[e]
+            _unlink_out(graph, e)
+            _free_edge(graph, e)
+            e = after
+        graph.first_in[v], graph.num_in[v] = -1, 0
+
+
+@jit
+def eliminate_all(graph, tables, order, start, request):
+    """Eliminate ``order[start:]``; returns a status and the position reached."""
+    for position in range(start, order.size):
+        status = eliminate(graph, tables, order[position], request)
+        if status != DONE:
+            return status, position
+    return DONE, order.size
+
+
+def resume(problem: Problem, graph: Sparse, status: int, request: np.ndarray) -> tuple[Sparse, TableArrays]:
+    """Provide what a compiled function asked for.
+
+    Args:
+      problem: the problem that the graph came from.
+      graph: the graph in the course of elimination.
+      status: why the function stopped.
+      request: int64 [2] what it needs.
+
+    Returns:
+      The graph, perhaps with more room, and the current tables.
+    """
+    if status == NEEDS_PRODUCT:
+        problem.algebra.product(int(request[0]), int(request[1]))
+    elif status == NEEDS_SUM:
+        problem.algebra.sum(int(request[0]), int(request[1]))
+    elif status == NEEDS_EDGES:
+        graph = grow_edges(graph, 2 * int(request[0]) + 64)
+    elif status == NEEDS_SCRATCH:
+        graph = grow_scratch(graph, int(request[0]))
+    return graph, problem.algebra.tables.arrays()
+
+
+def total(problem: Problem, order: Sequence[int] | np.ndarray) -> int:
+    """Cost of eliminating vertices in the given order, as `elimax.elimination.reference.total`."""
+    graph, tables = from_problem(problem), problem.algebra.tables.arrays()
+    vertices, request = np.asarray(order, np.int64), np.zeros(2, np.int64)
+    status, position = eliminate_all(graph, tables, vertices, 0, request)
+    while status != DONE:
+        graph, tables = resume(problem, graph, int(status), request)
+        status, position = eliminate_all(graph, tables, vertices, position, request)
+    return int(graph.counters[COST])

@@ -1,0 +1,1 @@
+"""Graphs: types, building from a program, structural hash, files."""

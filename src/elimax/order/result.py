@@ -1,0 +1,35 @@
+"""What every search returns."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """An elimination order and what is known about it.
+
+    Attributes:
+      vertices: every eliminable vertex of the graph once, first eliminated first.
+      multiplications: cost of the order under the rule of the search.
+      method: name of the search that found it.
+      lower_bound: no order costs less.
+      optimal: whether the order is proved to be the cheapest.
+      evaluations: number of orders, or of sets of eliminated vertices, that were priced.
+      seconds: time spent.
+    """
+
+    vertices: tuple[int, ...]
+    multiplications: int
+    method: str
+    lower_bound: int = 0
+    optimal: bool = False
+    evaluations: int = 0
+    seconds: float = 0.0
+
+    @property
+    def gap(self) -> float:
+        """How far above the cheapest order this one is at most, as a fraction of its own cost."""
+        if self.optimal or self.multiplications <= self.lower_bound:
+            return 0.0
+        return (self.multiplications - self.lower_bound) / self.multiplications
