@@ -1,0 +1,39 @@
+"""elimax: exact Jacobians of JAX functions with the least work, by vertex elimination."""
+
+from __future__ import annotations
+
+from elimax.api import VerificationReport, hessian, jacobian, plan, value_and_jacobian, verify
+from elimax.errors import (
+    ArgnumsError,
+    ArgumentError,
+    ElimaxError,
+    ElimaxWarning,
+    GraphFormatError,
+    OrderError,
+    PlanFormatError,
+    PlanMismatchError,
+    StructureError,
+    VerificationError,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ArgnumsError",
+    "ArgumentError",
+    "ElimaxError",
+    "ElimaxWarning",
+    "GraphFormatError",
+    "OrderError",
+    "PlanFormatError",
+    "PlanMismatchError",
+    "StructureError",
+    "VerificationError",
+    "VerificationReport",
+    "__version__",
+    "hessian",
+    "jacobian",
+    "plan",
+    "value_and_jacobian",
+    "verify",
+]

@@ -1,0 +1,76 @@
+"""Single Jacobian blocks: zeros, complex combinations, dtypes, dense or sparse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import sparse
+
+from elimax.api.endpoints import Kind, Leaf
+
+Block = jax.Array | np.ndarray | sparse.BCOO
+
+
+def block_dtype(output: Leaf, x: Leaf) -> Any:
+    """The dtype of a block: that of the output, as in jacfwd, made complex for a complex input of a real output.
+
+    Blocks of integer inputs have the input's dtype, as in jacrev; those of inputs with an extended dtype are float0.
+    """
+    if x.kind is Kind.INTEGER:
+        return jax.dtypes.float0 if jnp.issubdtype(x.dtype, jax.dtypes.extended) else x.dtype
+    if x.kind is Kind.SPLIT:
+        return jax.dtypes.canonicalize_dtype(jnp.complex128 if jnp.finfo(output.dtype).bits == 64 else jnp.complex64)
+    return output.dtype
+
+
+def zero_block(output: Leaf, x: Leaf, layout: str) -> Block:
+    """The block [*output.shape, *x.shape] of an output that does not depend on ``x``, or cannot be differentiated."""
+    shape, dtype = output.shape + x.shape, block_dtype(output, x)
+    if dtype == jax.dtypes.float0:
+        return np.zeros(shape, dtype)
+    if layout == "bcoo":
+        indices = jnp.zeros((0, len(shape)), jnp.int32)
+        return sparse.BCOO((jnp.zeros((0,), dtype), indices), shape=shape, indices_sorted=True, unique_indices=True)
+    return weaken(jnp.zeros(shape, dtype), output.weak_type)
+
+
+def combine_parts(real_part: Block, imaginary_part: Block, dtype: Any) -> Block:
+    """The block of a real output by a complex input a + ib: d/da - i d/db, the convention of ``jax.grad``."""
+    if isinstance(real_part, sparse.BCOO) and isinstance(imaginary_part, sparse.BCOO):
+        zeros = [jnp.zeros_like(part.data) for part in (real_part, imaginary_part)]
+        data = [_complex(real_part.data, zeros[0], dtype), _complex(zeros[1], imaginary_part.data, dtype)]
+        indices = jnp.concatenate([real_part.indices, imaginary_part.indices])
+        return sparse.BCOO((jnp.concatenate(data), indices), shape=real_part.shape)
+    return _complex(real_part, imaginary_part, dtype)
+
+
+def _complex(d_real: Any, d_imaginary: Any, dtype: Any) -> jax.Array:
+    part_dtype = jnp.finfo(dtype).dtype
+    return jax.lax.complex(d_real.astype(part_dtype), -d_imaginary.astype(part_dtype))
+
+
+def weaken(block: Any, weak_type: bool) -> Any:
+    """Gives a dense block the weak type of its output, so that it promotes as the one of jacfwd does."""
+    if not weak_type or not isinstance(block, jax.Array) or getattr(jax.typeof(block), "weak_type", False):
+        return block
+    return jax.lax.convert_element_type_p.bind(block, new_dtype=block.dtype, weak_type=True, sharding=None)
+
+
+def cast(block: Any, dtype: Any) -> Any:
+    """Converts the values of a block; a complex block becomes a real one by its real part, as JAX does."""
+    if dtype == jax.dtypes.float0 or block.dtype == dtype or block.dtype == jax.dtypes.float0:
+        return block
+    if isinstance(block, sparse.BCOO):
+        data = cast(block.data, dtype)
+        return sparse.BCOO(
+            (data, block.indices),
+            shape=block.shape,
+            indices_sorted=block.indices_sorted,
+            unique_indices=block.unique_indices,
+        )
+    if jnp.issubdtype(block.dtype, jnp.complexfloating) and not jnp.issubdtype(dtype, jnp.complexfloating):
+        block = jnp.real(block)
+    return block.astype(dtype)

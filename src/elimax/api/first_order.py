@@ -1,0 +1,192 @@
+"""Jacobians with the call of ``jax.jacfwd``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from elimax import execute
+from elimax.api.argnums import make_call, normalise_argnums
+from elimax.api.assemble import jacobian_tree, value_and_aux
+from elimax.api.endpoints import Rule
+from elimax.api.fallback import NEEDS_VALUES, Fallback
+from elimax.api.flat import FlatFunction, Options
+from elimax.api.metadata import check_callable, function_name, wraps
+
+LAYOUTS = ("dense", "bcoo")
+"""Valid values of ``output``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """How a Jacobian is computed and laid out.
+
+    Attributes:
+      order: name of an order, a sequence of vertices, or a Plan.
+      cost: name of the cost that ``order="auto"`` and the other searches minimise.
+      layout: ``"dense"`` or ``"bcoo"``.
+      input_dtypes: blocks get the dtype of the input, as in jacrev, instead of that of the output.
+    """
+
+    order: Any = "auto"
+    cost: str = "time"
+    layout: str = "dense"
+    input_dtypes: bool = False
+
+
+def jacobian(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    *,
+    order: Any = "auto",
+    output: str = "dense",
+    cost: str = "time",
+) -> Callable[..., Any]:
+    """Jacobian of ``fun`` by vertex elimination; takes the place of ``jax.jacfwd`` and ``jax.jacrev``.
+
+    The result has the tree of the output of ``fun`` outside and the tree of the differentiated arguments inside. Its
+    leaves are blocks of shape ``[*output.shape, *input.shape]``. Every function that jacfwd or jacrev differentiates is
+    accepted. Where those two differ:
+
+    * blocks have the dtype of the output, as in jacfwd (jacrev: that of the input);
+    * complex outputs of real inputs are differentiated, as in jacfwd;
+    * complex inputs of real outputs are differentiated, as in jacrev, to d/da - i d/db at a + ib; such a block has the
+      precision of the output;
+    * integer outputs have blocks of zeros in their own dtype, as in jacfwd.
+
+    ``fun`` is traced once per call and never evaluated. When it needs the values of its arguments (``if x > 0:``
+    outside jit), an ElimaxWarning says so once, and jacfwd or jacrev takes over.
+
+    Args:
+      fun: function of arrays, scalars, or standard Python containers of them, returning the same.
+      argnums: which positional argument(s) to differentiate with respect to.
+      has_aux: whether ``fun`` returns a pair, the second part of which is auxiliary data, handed through.
+      holomorphic: whether ``fun`` is promised to be holomorphic; inputs and outputs are then complex.
+      allow_int: whether integer inputs are allowed. Their blocks are zeros in the dtype of the input.
+      order: ``"auto"``, the name of an order, a sequence of vertices to eliminate, or a ``Plan``.
+      output: ``"dense"``, or ``"bcoo"`` for blocks that are ``jax.experimental.sparse.BCOO``.
+      cost: what the search for an order minimises: ``"time"``, ``"multiplications"`` or ``"published"``.
+
+    Returns:
+      A function with the arguments of ``fun`` that returns the Jacobian, or the pair of it and the auxiliary data.
+
+    Raises:
+      TypeError: ``fun`` is not callable or ``argnums`` no integers; when called, inputs or outputs of a wrong type.
+      ValueError: ``output`` is unknown; when called, ``argnums`` out of range, or an order or plan that does not fit.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import elimax
+      >>> def f(x):
+      ...     return jnp.stack([x[0] * x[1], jnp.sin(x[1])])
+      >>> print(elimax.jacobian(f)(jnp.array([2.0, 0.0])))
+      [[0. 2.]
+       [0. 1.]]
+    """
+    options = Options(has_aux, holomorphic, allow_int)
+    run = _differentiated(fun, argnums, options, Method(order, cost, output))
+
+    @wraps(fun, f"Jacobian of {{fun}} with respect to positional argument(s) {argnums}, with the arguments of {{fun}}.")
+    def jacobian_of_fun(*args: Any, **kwargs: Any) -> Any:
+        _, blocks, aux = run(args, kwargs)
+        return (blocks, aux) if has_aux else blocks
+
+    return jacobian_of_fun
+
+
+def value_and_jacobian(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    *,
+    order: Any = "auto",
+    output: str = "dense",
+    cost: str = "time",
+) -> Callable[..., Any]:
+    """Value and Jacobian of ``fun`` from one trace; ``jax.value_and_grad`` for functions of any output.
+
+    Args:
+      fun: as for ``jacobian``.
+      argnums: as for ``jacobian``.
+      has_aux: as for ``jacobian``.
+      holomorphic: as for ``jacobian``.
+      allow_int: as for ``jacobian``.
+      order: as for ``jacobian``.
+      output: as for ``jacobian``.
+      cost: as for ``jacobian``.
+
+    Returns:
+      A function with the arguments of ``fun`` that returns ``(value, jacobian)``, or ``((value, aux), jacobian)``.
+
+    Raises:
+      TypeError: as for ``jacobian``.
+      ValueError: as for ``jacobian``.
+
+    Example:
+      >>> import elimax
+      >>> value, slope = elimax.value_and_jacobian(lambda x: x**3)(2.0)
+      >>> print(value, slope)
+      8.0 12.0
+    """
+    options = Options(has_aux, holomorphic, allow_int, with_value=True)
+    run = _differentiated(fun, argnums, options, Method(order, cost, output))
+    doc = f"Value and Jacobian of {{fun}} with respect to positional argument(s) {argnums}."
+
+    @wraps(fun, doc + " Takes the arguments of {fun}.")
+    def value_and_jacobian_of_fun(*args: Any, **kwargs: Any) -> Any:
+        value, blocks, aux = run(args, kwargs)
+        return ((value, aux), blocks) if has_aux else (value, blocks)
+
+    return value_and_jacobian_of_fun
+
+
+def _differentiated(fun: Any, argnums: Any, options: Options, method: Method) -> Callable[..., tuple[Any, Any, Any]]:
+    """The function ``(args, kwargs) -> (value, tree of blocks, aux)``, after the checks that need no arguments."""
+    check_callable(fun)
+    numbers = normalise_argnums(argnums)
+    if method.layout not in LAYOUTS:
+        raise ValueError(f"output must be one of {', '.join(map(repr, LAYOUTS))}, got {method.layout!r}.")
+    name = function_name(fun)
+    fallback = Fallback(fun, name, numbers, options, method.layout, method.input_dtypes)
+
+    def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
+        call = make_call(name, numbers, args, kwargs)
+        flat = FlatFunction(fun, name, call, options)
+        arrays = flat.arrays
+        if not arrays:  # integers alone: there is nothing to eliminate
+            outputs, aux = flat()
+            blocks: Sequence[Sequence[Any]] = [()] * len(outputs)
+        else:
+            try:
+                result = execute.evaluate(flat, arrays, order=method.order, cost=method.cost, output=method.layout)
+            except NEEDS_VALUES as error:
+                return fallback(call, flat.inputs, error)
+            outputs, aux, blocks = result.outputs, result.aux, result.blocks
+        value, auxiliary = value_and_aux(flat, outputs, aux)
+        tree = jacobian_tree(flat, blocks, layout=method.layout, input_dtypes=method.input_dtypes)
+        return value, tree, auxiliary
+
+    return run
+
+
+def reverse_jacobian(fun: Any, argnums: Any, options: Options) -> Callable[..., Any]:
+    """The inner Jacobian of a Hessian: dtype rules and block dtypes of jacrev, order found by search."""
+    run = _differentiated(fun, argnums, dataclasses.replace(options, rule=Rule.REVERSE), Method(input_dtypes=True))
+
+    @wraps(fun, "Inner Jacobian of {fun}.")
+    def inner(*args: Any, **kwargs: Any) -> Any:
+        _, blocks, aux = run(args, kwargs)
+        return (blocks, aux) if options.has_aux else blocks
+
+    return inner
+
+
+def forward_jacobian(fun: Any, argnums: Any, options: Options, method: Method) -> Callable[..., tuple[Any, Any, Any]]:
+    """The outer Jacobian of a Hessian: dtype rules of jacfwd."""
+    return _differentiated(fun, argnums, dataclasses.replace(options, rule=Rule.FORWARD), method)

@@ -1,0 +1,53 @@
+"""Plans without a Jacobian: what would be done, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from elimax import execute
+from elimax.api.argnums import make_call, normalise_argnums
+from elimax.api.flat import FlatFunction, Options
+from elimax.api.metadata import check_callable, function_name
+
+
+def plan(
+    fun: Callable[..., Any],
+    *args: Any,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    order: Any = "auto",
+    cost: str = "time",
+    budget: float | None = None,
+    seed: int = 0,
+    **kwargs: Any,
+) -> Any:
+    """Plans the Jacobian of ``fun`` at arguments of these shapes.
+
+    Args:
+      fun: as for ``jacobian``.
+      *args: the arguments; ``jax.ShapeDtypeStruct`` will do for those to differentiate.
+      argnums: as for ``jacobian``.
+      has_aux: as for ``jacobian``.
+      holomorphic: as for ``jacobian``.
+      allow_int: as for ``jacobian``.
+      order: as for ``jacobian``.
+      cost: as for ``jacobian``.
+      budget: seconds that the search may take; None for a default.
+      seed: of the search.
+      **kwargs: keyword arguments of ``fun``.
+
+    Returns:
+      A ``Plan``, to print, save, draw, or pass as ``order=`` to ``jacobian``.
+
+    Raises:
+      TypeError: as for ``jacobian``; ConcretizationTypeError when ``fun`` needs the values of its arguments.
+      ValueError: as for ``jacobian``.
+    """
+    check_callable(fun)
+    name = function_name(fun)
+    call = make_call(name, normalise_argnums(argnums), args, kwargs)
+    flat = FlatFunction(fun, name, call, Options(has_aux, holomorphic, allow_int, abstract=True))
+    return execute.plan_for(flat, flat.arrays, order=order, cost=cost, budget=budget, seed=seed)
