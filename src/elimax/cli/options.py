@@ -1,0 +1,86 @@
+"""Options that several subcommands share."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+COSTS = ("time", "multiplications", "published")
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchOptions:
+    """How an order is looked for.
+
+    Attributes:
+      order: name of a search, a sequence of vertices, or a Plan.
+      cost: what is minimised.
+      budget: seconds, or None for the default.
+      seed: of the search.
+    """
+
+    order: Any
+    cost: str
+    budget: float | None
+    seed: int
+
+    def keywords(self) -> dict[str, Any]:
+        """The options as keyword arguments."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+
+def search_options(costs: Sequence[str] = COSTS, default_cost: str = "time") -> Callable[..., Any]:
+    """A decorator that adds ``--order --cost --budget --seed --json --save`` to a command.
+
+    Args:
+      costs: valid values of ``--cost``.
+      default_cost: the one that holds when none is given.
+    """
+    options = [
+        click.option(
+            "--order",
+            default="auto",
+            show_default=True,
+            help="Name of a search, vertices such as 7,5,6, or the file of a saved plan.",
+        ),
+        click.option(
+            "--cost", type=click.Choice(list(costs)), default=default_cost, show_default=True, help="What to minimise."
+        ),
+        click.option("--budget", type=float, default=None, metavar="SECONDS", help="Time for the search."),
+        click.option("--seed", type=int, default=0, show_default=True, help="Seed of the search."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+        click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan to a file."),
+    ]
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def parse_order(words: str) -> Any:
+    """The value of ``--order``: a name, a tuple of vertices, or a loaded Plan.
+
+    Args:
+      words: ``"markowitz"``, ``"7,5,6"`` or ``"saved.json"``.
+
+    Returns:
+      What ``order=`` of `elimax.plan` takes.
+
+    Raises:
+      PlanFormatError: if the file is not a plan.
+    """
+    if re.fullmatch(r"\s*-?\d+(\s*,\s*-?\d+)*\s*,?\s*", words):
+        return tuple(int(word) for word in words.split(",") if word.strip())
+    if Path(words).is_file():
+        from elimax.plan import Plan
+
+        return Plan.load(words)
+    return words

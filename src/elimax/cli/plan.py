@@ -1,0 +1,54 @@
+"""``elimax plan``: plan the Jacobian of a function."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from elimax.cli.options import SearchOptions, parse_order, search_options
+from elimax.cli.report import emit, facts
+from elimax.cli.target import resolve
+
+
+@click.command()
+@click.argument("target")
+@search_options()
+@click.option("--args", "args", metavar="VALUES", help='Example arguments, such as "1.0, [2.0, 3.0]".')
+@click.option("--shapes", metavar="SHAPES", help='The same by dtype and shape, such as "f64[3], f32[]".')
+@click.option("--argnums", type=int, multiple=True, metavar="N", help="Argument to differentiate; may be repeated.")
+@click.option("--x64/--x32", default=None, help="Switch 64-bit types on or off.")
+def plan(
+    target: str,
+    order: str,
+    cost: str,
+    budget: float | None,
+    seed: int,
+    as_json: bool,
+    save: Path | None,
+    args: str | None,
+    shapes: str | None,
+    argnums: tuple[int, ...],
+    x64: bool | None,
+) -> None:
+    """Plan the Jacobian of TARGET: zoo:NAME, package.module:function or file.py:function."""
+    import jax
+
+    import elimax
+
+    if x64 is not None:
+        jax.config.update("jax_enable_x64", x64)
+    found = resolve(target, args, shapes, argnums)
+    options = SearchOptions(parse_order(order), cost, budget, seed)
+    start = time.perf_counter()
+    made = elimax.plan(found.fun, *found.args, argnums=found.argnums, **options.keywords())
+    seconds = time.perf_counter() - start
+    if save is not None:
+        made.save(save)
+    if as_json:
+        emit(facts(made, found.name, seconds))
+        return
+    click.echo(str(made))
+    if save is not None:
+        click.echo(f"saved to {save}")
