@@ -29,6 +29,10 @@ class PlanFormatError(ElimaxError, ValueError):
     """A plan file is not one, is truncated, or was written by an incompatible version."""
 
 
+class ProblemError(ElimaxError, ValueError):
+    """The zoo has no problem of that name, or the problem has no such option."""
+
+
 class StructureError(ElimaxError, RuntimeError):
     """Blocks with incompatible axes were combined: a defect of elimax, never of the user's program."""
 
