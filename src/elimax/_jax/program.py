@@ -101,6 +101,11 @@ def trace(fun: Callable[..., Sequence[Any]], args: Sequence[Any]) -> Any:
     return jax.make_jaxpr(fun)(*args)
 
 
+def as_function(closed: Any) -> Callable[..., list[Any]]:
+    """A closed jaxpr as a function of arrays."""
+    return jex.jaxpr_as_fun(closed)
+
+
 def is_inexact(dtype: Any) -> bool:
     """Whether values of a dtype carry derivatives."""
     return jnp.issubdtype(dtype, np.inexact)
@@ -115,29 +120,30 @@ def has_symbolic_shapes(closed: Any) -> bool:
 def bind(equation: Any) -> Callable[..., list[Any]]:
     """A function that evaluates one jaxpr equation."""
     primitive = equation.primitive
-    subfuns, params = primitive.get_bind_params(equation.params)
+    params = primitive.get_bind_params(equation.params)
     context = equation.ctx
     special = context.compute_type is not None or context.xla_metadata is not None
 
     def call(*operands: Any) -> list[Any]:
         if special or "random" in primitive.name:
             with context.manager:
-                result = primitive.bind(*subfuns, *operands, **params)
+                result = primitive.bind(*operands, **params)
         else:
-            result = primitive.bind(*subfuns, *operands, **params)
+            result = primitive.bind(*operands, **params)
         return list(result) if primitive.multiple_results else [result]
 
     return call
 
 
-def inline(closed: Any, active: Sequence[bool]) -> Program:
+def inline(closed: Any, active: Sequence[bool], expand: bool = True) -> Program:
     """Flatten a closed jaxpr.
 
     Args:
       closed: what `trace` returned.
       active: for each argument, whether it is an independent variable.
+      expand: whether ``custom_jvp`` rules are expanded; otherwise their calls stay single equations.
     """
-    builder = _Builder()
+    builder = _Builder(expand)
     inputs = []
     for var, is_active in zip(closed.jaxpr.invars, active, strict=True):
         number = builder.new_value(var.aval)
@@ -149,7 +155,8 @@ def inline(closed: Any, active: Sequence[bool]) -> Program:
 class _Builder:
     """Collects the equations of nested jaxprs."""
 
-    def __init__(self) -> None:
+    def __init__(self, expand: bool) -> None:
+        self._expand = expand
         self.values: list[Value] = []
         self.constants: dict[int, Any] = {}
         self.literals: set[int] = set()
@@ -195,9 +202,9 @@ class _Builder:
         if name in CALLS:
             inner = equation.params[CALLS[name]]
             return self.run(_closed(inner), operands, linear)
-        if name == "custom_jvp_call":
-            if not active:
-                return self.run(_closed(equation.params["call_jaxpr"]), operands, linear)
+        if name == "custom_jvp_call" and not active:
+            return self.run(_closed(equation.params["call_jaxpr"]), operands, linear)
+        if name == "custom_jvp_call" and self._expand:
             return self.expand(bind(equation), operands, equation, linear)
         results = []
         for var in equation.outvars:
@@ -268,3 +275,23 @@ def _abstract(aval: Any) -> Any:
 def _closed(jaxpr: Any) -> Any:
     """A jaxpr parameter as a closed jaxpr; some primitives keep an open one without constants."""
     return jaxpr if hasattr(jaxpr, "consts") else jex.ClosedJaxpr(jaxpr, ())
+
+
+def subprograms(params: dict[str, Any]) -> list[list[str]]:
+    """Names of all primitives, nested ones included, of each jaxpr among an equation's parameters."""
+    found = []
+    for value in params.values():
+        for item in value if isinstance(value, tuple | list) else (value,):
+            jaxpr = getattr(item, "jaxpr", item)
+            if hasattr(jaxpr, "eqns"):
+                found.append(_names(jaxpr))
+    return found
+
+
+def _names(jaxpr: Any) -> list[str]:
+    names = []
+    for equation in jaxpr.eqns:
+        names.append(equation.primitive.name)
+        for inner in subprograms(equation.params):
+            names.extend(inner)
+    return names

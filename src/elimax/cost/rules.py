@@ -5,8 +5,9 @@ from __future__ import annotations
 from elimax.elimination.algebra import RULES
 from elimax.errors import OrderError
 
-COSTS = {"published": "published", "executed": "executed", "multiplications": "executed"}
-"""Name of a cost and the rule that counts it. "multiplications" is what a program really multiplies."""
+COSTS = {"published": "published", "executed": "executed", "multiplications": "executed", "time": "executed"}
+"""Name of a cost and the rule that counts it. "multiplications" is what a program really multiplies; it stands in for
+"time" as long as there is no time model."""
 
 assert set(COSTS.values()) == set(RULES)
 
@@ -15,7 +16,7 @@ def rule_of(cost: str) -> str:
     """The rule that a cost's name stands for.
 
     Args:
-      cost: "published", "executed" or "multiplications".
+      cost: "published", "executed", "multiplications" or "time".
 
     Returns:
       "published" or "executed".

@@ -1,0 +1,152 @@
+"""One Jacobian from start to end: trace, build, plan, run, lay out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from elimax._jax import trace
+from elimax._jax.program import as_function, has_symbolic_shapes
+from elimax.execute.layout import identity_block, write_block
+from elimax.execute.run import run
+from elimax.partials.build import Linearisation, linearise
+from elimax.plan import Plan, make_plan
+
+FlatFunction = Callable[..., tuple[Sequence[Any], Sequence[Any]]]
+"""Maps arrays to a list of results to differentiate and a list of auxiliary results."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` returns.
+
+    Attributes:
+      outputs: values of the results.
+      aux: values of the auxiliary results.
+      blocks: ``blocks[i][j]`` is the Jacobian of result i with respect to argument j, of shape
+        ``outputs[i].shape + inputs[j].shape`` in the dtype of the result; an array or a BCOO.
+    """
+
+    outputs: list[Any]
+    aux: list[Any]
+    blocks: list[list[Any]]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Traced:
+    """A traced function: its jaxpr and how many of its results are differentiated."""
+
+    closed: Any
+    num_outputs: int
+
+    @property
+    def symbolic(self) -> bool:
+        """Whether shapes are symbolic, so that structure cannot be worked out."""
+        return has_symbolic_shapes(self.closed)
+
+
+def trace_flat(fun: FlatFunction, inputs: Sequence[Any]) -> Traced:
+    """Trace a flat function on the shapes of its arguments."""
+    count: list[int] = []
+
+    def flat(*args: Any) -> list[Any]:
+        outputs, aux = fun(*args)
+        count.append(len(outputs))
+        return [*outputs, *aux]
+
+    closed = trace(flat, inputs)
+    return Traced(closed, count[-1])
+
+
+def evaluate(
+    fun: FlatFunction,
+    inputs: Sequence[Any],
+    *,
+    order: Any = "auto",
+    cost: str = "time",
+    output: str = "dense",
+    budget: float | None = None,
+    seed: int = 0,
+    name: str = "",
+) -> Evaluation:
+    """Values and Jacobian of a flat function.
+
+    Args:
+      fun: the function; every argument is an independent variable.
+      inputs: its arguments, inexact arrays or tracers.
+      order: an order's name, a sequence of vertices, or a plan.
+      cost: what the order search minimises.
+      output: "dense" or "bcoo".
+      budget: seconds for the order search; None lets it decide.
+      seed: seed of the order search.
+      name: of the function, for people.
+    """
+    traced = trace_flat(fun, inputs)
+    if traced.symbolic:
+        return _by_jax(traced, inputs, output)
+    lin = linearise(traced.closed, [True] * len(inputs), name, traced.num_outputs)
+    plan = plan_of(lin, order, cost, budget, seed)
+    results, edges = run(lin, plan.order, inputs)
+    outputs, aux = results[: traced.num_outputs], results[traced.num_outputs :]
+    blocks = []
+    for result, vertex in zip(outputs, lin.outputs, strict=True):
+        row = []
+        for argument, source in zip(inputs, lin.inputs, strict=True):
+            shapes = tuple(result.shape), tuple(jnp.shape(argument))
+            if vertex is not None and vertex == source:
+                structure, values = identity_block(shapes[0])
+            elif vertex is not None and (source, vertex) in edges:
+                structure, values = edges[(source, vertex)]
+            else:
+                structure, values = (), ()
+            row.append(write_block(structure, values, *shapes, result.dtype, output))
+        blocks.append(row)
+    return Evaluation(outputs, aux, blocks)
+
+
+def plan_for(
+    fun: FlatFunction,
+    inputs: Sequence[Any],
+    *,
+    order: Any = "auto",
+    cost: str = "time",
+    budget: float | None = None,
+    seed: int = 0,
+    name: str = "",
+) -> Plan:
+    """The plan that `evaluate` would follow, without evaluating anything."""
+    traced = trace_flat(fun, inputs)
+    lin = linearise(traced.closed, [True] * len(inputs), name, traced.num_outputs)
+    return plan_of(lin, order, cost, budget, seed)
+
+
+def plan_of(lin: Linearisation, order: Any, cost: str, budget: float | None, seed: int) -> Plan:
+    """Plan a linearised program."""
+    opaque = tuple(lin.opaque_operations)
+    return make_plan(lin.graph, order=order, cost=cost, budget=budget, seed=seed, opaque=opaque)
+
+
+def linearisation_for(fun: FlatFunction, inputs: Sequence[Any], name: str = "") -> Linearisation:
+    """The linearised graph of a flat function."""
+    traced = trace_flat(fun, inputs)
+    return linearise(traced.closed, [True] * len(inputs), name, traced.num_outputs)
+
+
+def _by_jax(traced: Traced, inputs: Sequence[Any], output: str) -> Evaluation:
+    """JAX's own mode where shapes are symbolic: structure of unknown size cannot be planned."""
+    if output != "dense":
+        raise ValueError(f"output={output!r} needs shapes that are known at trace time; these are symbolic. Use output='dense'.")
+
+    whole = as_function(traced.closed)
+
+    def fun(*args: Any) -> tuple[list[Any], list[Any]]:
+        results = whole(*args)
+        outputs, aux = results[: traced.num_outputs], results[traced.num_outputs :]
+        return outputs, [outputs, aux]
+
+    blocks, (outputs, aux) = jax.jacfwd(fun, argnums=tuple(range(len(inputs))), has_aux=True)(*inputs)
+    return Evaluation(list(outputs), list(aux), [list(row) for row in blocks])

@@ -1,0 +1,113 @@
+"""Elementwise operations: the partial is diagonal, and its values are the JVP of a tangent of ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from elimax._jax import Equation
+from elimax._jax.local import Operand, local_program
+from elimax._jax.program import Placeholder
+from elimax.partials.types import Context, Local, LocalEdge
+from elimax.structure.algebra import make_term
+from elimax.structure.arrays import Masked
+from elimax.structure.term import Affine, AxisMap, Kind, Term
+
+NAMES = frozenset(
+    "neg sin cos tan tanh asin acos atan atan2 sinh cosh asinh acosh atanh exp exp2 expm1 log log1p logistic sqrt rsqrt "
+    "cbrt square integer_pow pow abs erf erfc erf_inv lgamma digamma polygamma igamma igammac igamma_grad_a "
+    "random_gamma_grad bessel_i0e bessel_i1e regularized_incomplete_beta zeta add add_any sub mul div rem max min "
+    "reduce_precision convert_element_type copy copy_p clamp conj real imag complex sharding_constraint tie_in "
+    "mesh_cast reshard".split()
+)
+
+
+def diagonal(out_shape: tuple[int, ...], in_shape: tuple[int, ...], kind: Kind, uniform: bool) -> Term:
+    """The term of an elementwise dependence; a scalar operand is read by every element of the result.
+
+    Args:
+      out_shape: shape of the result.
+      in_shape: shape of the operand, equal to it or ().
+      kind: kind of the values.
+      uniform: whether one value serves all elements.
+    """
+    sizes = dict(enumerate(out_shape))
+    axes: list[AxisMap] = [Affine(0, ((k, 1),)) for k in range(len(out_shape))]
+    labels = [] if uniform else [k for k, n in enumerate(out_shape) if n != 1]
+    term, _ = make_term(sizes, axes, axes[: len(in_shape)], labels, kind)
+    return term
+
+
+def elementwise(equation: Equation, context: Context) -> Local | None:
+    """Rule for the primitives in `NAMES`."""
+    shape = context.shape(equation.outputs[0].value)
+    dtype = context.dtype(equation.outputs[0].value)
+    if equation.name == "convert_element_type" and not all(
+        jnp.issubdtype(context.dtype(r.value), np.inexact) for r in equation.inputs
+    ):
+        return None
+    constants = context.program.constants
+    operands = [
+        Operand(
+            context.program.values[r.value],
+            constants[r.value] if r.value in context.program.literals else None,
+            r.vertex is not None,
+        )
+        for r in equation.inputs
+    ]
+    if any(o.active and o.value.shape not in (shape, ()) for o in operands):
+        return None
+    program = local_program(equation.name, equation.params, equation.call, operands, equation.linear)
+    active = [k for k, o in enumerate(operands) if o.active]
+    edges = []
+    for k, partial in zip(active, program.partials, strict=True):
+        kind = Kind.UNIT if isinstance(partial, int) else Kind.VARIABLE if isinstance(partial, tuple) else Kind.CONSTANT
+        uniform = kind == Kind.UNIT or (kind == Kind.CONSTANT and partial.ndim == 0)
+        edges.append(LocalEdge(0, k, (diagonal(shape, operands[k].value.shape, kind, uniform),)))
+
+    def evaluate(values: list[Any]) -> tuple[list[Any] | None, list[Any]]:
+        given = [None if isinstance(v, Placeholder) else v for v in values]
+        if equation.linear:
+            given = [v.zeros() if isinstance(v, Placeholder) else v for v in values]
+        primal, partials = program.evaluate(given)
+        shaped = []
+        for edge, partial in zip(edges, partials, strict=True):
+            (term,) = edge.structure
+            if isinstance(partial, int):
+                shaped.append((partial,))
+                continue
+            if isinstance(partial, np.ndarray):
+                shaped.append((np.asarray(partial, dtype).reshape(term.value_shape),))
+                continue
+            full = jnp.broadcast_to(partial, shape) if partial.shape != shape else partial
+            shaped.append((full.reshape(term.value_shape).astype(dtype),))
+        return (None if equation.linear else primal), shaped
+
+    return Local(tuple(edges), evaluate, "elementwise")
+
+
+def select(equation: Equation, context: Context) -> Local | None:
+    """Rule for ``select_n``: each partial is a mask, selected and never multiplied by zero."""
+    shape = context.shape(equation.outputs[0].value)
+    active = [k for k, r in enumerate(equation.inputs) if r.vertex is not None]
+    if any(context.shape(equation.inputs[k].value) != shape for k in active):
+        return None
+    edges = tuple(LocalEdge(0, k, (diagonal(shape, shape, Kind.VARIABLE, False),)) for k in active)
+
+    def evaluate(values: list[Any]) -> tuple[list[Any] | None, list[Any]]:
+        which = jnp.asarray(values[0])
+        results = None if equation.linear else equation.call(*values)
+        masks: list[Any] = []
+        for edge in edges:
+            (term,) = edge.structure
+            chosen = edge.operand - 1
+            if which.dtype == np.bool_:
+                mask = which if chosen == 1 else jnp.logical_not(which)
+            else:
+                mask = which == np.asarray(chosen, which.dtype)
+            masks.append((Masked(jnp.broadcast_to(mask, shape).reshape(term.value_shape), 1),))
+        return results, masks
+
+    return Local(edges, evaluate, "select")

@@ -1,0 +1,352 @@
+"""Structural operations: each element of the result is an element of an operand, or a sum of such.
+
+Where the relation between the indices is affine it is written down; otherwise it is found by running the operation on
+index numbers at trace time, which needs every index operand to be known then.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from elimax._jax import Equation
+from elimax.partials.types import Context, Local, LocalEdge
+from elimax.structure.algebra import make_term
+from elimax.structure.term import Affine, AxisMap, IndexTable, Kind, Table, Term
+
+
+def label(number: int, stride: int = 1, offset: int = 0) -> AxisMap:
+    """The index ``offset + stride * label``."""
+    return Affine(offset, ((number, stride),))
+
+
+def unit_term(sizes: dict[int, int], out_axes: Sequence[AxisMap], in_axes: Sequence[AxisMap]) -> Term:
+    """A term whose values are all one."""
+    term, _ = make_term(sizes, list(out_axes), list(in_axes), [], Kind.UNIT)
+    return term
+
+
+def _units(equation: Equation, terms: Sequence[tuple[int, int, Term]], family: str = "index") -> Local:
+    """Partials that are all +1: ``terms`` lists (result, operand, term)."""
+    edges: dict[tuple[int, int], list[Term]] = {}
+    for output, operand, term in terms:
+        edges.setdefault((output, operand), []).append(term)
+
+    def evaluate(values: list[Any]) -> tuple[list[Any] | None, list[Any]]:
+        results = None if equation.linear else equation.call(*values)
+        return results, [(1,) * len(own) for own in edges.values()]
+
+    local = tuple(LocalEdge(output, operand, tuple(own)) for (output, operand), own in edges.items())
+    return Local(local, evaluate, family)
+
+
+def broadcast_in_dim(equation: Equation, context: Context) -> Local | None:
+    """Result axis ``broadcast_dimensions[k]`` reads operand axis k, unless that has length 1."""
+    out_shape = context.shape(equation.outputs[0].value)
+    in_shape = context.shape(equation.inputs[0].value)
+    dims = equation.params["broadcast_dimensions"]
+    in_axes = [label(d) if in_shape[k] == out_shape[d] else Affine(0) for k, d in enumerate(dims)]
+    out_axes = [label(d) for d in range(len(out_shape))]
+    return _units(equation, [(0, 0, unit_term(dict(enumerate(out_shape)), out_axes, in_axes))])
+
+
+def transpose(equation: Equation, context: Context) -> Local | None:
+    """Result axis k is operand axis ``permutation[k]``."""
+    shape = context.shape(equation.inputs[0].value)
+    axes = [label(k) for k in range(len(shape))]
+    out_axes = [axes[k] for k in equation.params["permutation"]]
+    return _units(equation, [(0, 0, unit_term(dict(enumerate(shape)), out_axes, axes))])
+
+
+def squeeze(equation: Equation, context: Context) -> Local | None:
+    """Axes of length 1 disappear."""
+    shape = context.shape(equation.inputs[0].value)
+    gone = {d % len(shape) for d in equation.params["dimensions"]}
+    axes = [label(k) for k in range(len(shape))]
+    out_axes = [axis for k, axis in enumerate(axes) if k not in gone]
+    return _units(equation, [(0, 0, unit_term(dict(enumerate(shape)), out_axes, axes))])
+
+
+def expand_dims(equation: Equation, context: Context) -> Local | None:
+    """Axes of length 1 appear."""
+    shape = context.shape(equation.inputs[0].value)
+    out_rank = len(context.shape(equation.outputs[0].value))
+    new = {d % out_rank for d in equation.params["dimensions"]}
+    axes = [label(k) for k in range(len(shape))]
+    rest = iter(axes)
+    out_axes = [Affine(0) if k in new else next(rest) for k in range(out_rank)]
+    return _units(equation, [(0, 0, unit_term(dict(enumerate(shape)), out_axes, axes))])
+
+
+def reshape(equation: Equation, context: Context) -> Local | None:
+    """Both sides read the digits of one mixed-radix number where their axes have common digits."""
+    if equation.params.get("dimensions") is not None:
+        return None
+    in_shape = context.shape(equation.inputs[0].value)
+    out_shape = context.shape(equation.outputs[0].value)
+    term = reshape_term(out_shape, in_shape)
+    return _units(equation, [(0, 0, term)]) if math.prod(out_shape) else None
+
+
+def reshape_term(out_shape: tuple[int, ...], in_shape: tuple[int, ...]) -> Term:
+    """The term of a row-major reshape."""
+    total = math.prod(out_shape)
+    places = sorted({*_places(out_shape), *_places(in_shape), 1, total})
+    if any(high % low for low, high in zip(places, places[1:], strict=False)):
+        flat = np.arange(total)
+
+        def tables(shape: tuple[int, ...]) -> list[AxisMap]:
+            return [Table(0, IndexTable(index)) for index in np.unravel_index(flat, shape)]
+
+        return unit_term({0: total}, tables(out_shape), tables(in_shape))
+    sizes = {k: high // low for k, (low, high) in enumerate(zip(places, places[1:], strict=False))}
+
+    def axes(shape: tuple[int, ...]) -> list[AxisMap]:
+        result: list[AxisMap] = []
+        high = total
+        for size in shape:
+            low = high // size
+            parts = tuple((k, places[k] // low) for k in sizes if low <= places[k] < high)
+            result.append(Affine(0, tuple(sorted(parts, key=lambda part: -part[1]))))
+            high = low
+        return result
+
+    return unit_term(sizes, axes(out_shape), axes(in_shape))
+
+
+def _places(shape: tuple[int, ...]) -> list[int]:
+    """Place values of the axes of a row-major array."""
+    return [math.prod(shape[k:]) for k in range(len(shape))]
+
+
+def reverse(equation: Equation, context: Context) -> Local | None:
+    """Some axes run backwards."""
+    shape = context.shape(equation.inputs[0].value)
+    flipped = set(equation.params["dimensions"])
+    out_axes = [label(k) for k in range(len(shape))]
+    in_axes = [label(k, -1, n - 1) if k in flipped else label(k) for k, n in enumerate(shape)]
+    return _units(equation, [(0, 0, unit_term(dict(enumerate(shape)), out_axes, in_axes))])
+
+
+def slice_(equation: Equation, context: Context) -> Local | None:
+    """Result axis k reads ``start[k] + stride[k] * index``."""
+    out_shape = context.shape(equation.outputs[0].value)
+    starts = equation.params["start_indices"]
+    strides = equation.params["strides"] or (1,) * len(starts)
+    in_axes = [label(k, s, o) for k, (s, o) in enumerate(zip(strides, starts, strict=True))]
+    out_axes = [label(k) for k in range(len(out_shape))]
+    return _units(equation, [(0, 0, unit_term(dict(enumerate(out_shape)), out_axes, in_axes))])
+
+
+def pad(equation: Equation, context: Context) -> Local | None:
+    """The operand lands on a strided box; the padding value on everything else."""
+    active = [r.vertex is not None for r in equation.inputs]
+    if active[1]:
+        return None
+    in_shape = context.shape(equation.inputs[0].value)
+    out_shape = context.shape(equation.outputs[0].value)
+    sizes, out_axes, in_axes = {}, [], []
+    for k, (n, m, (low, _, interior)) in enumerate(
+        zip(in_shape, out_shape, equation.params["padding_config"], strict=True)
+    ):
+        step = interior + 1
+        first = max(0, -(low // step))  # smallest i with low + i * step >= 0
+        last = min(n - 1, (m - 1 - low) // step)
+        if last < first:
+            return _units(equation, [])
+        sizes[k] = last - first + 1
+        out_axes.append(label(k, step, low + first * step))
+        in_axes.append(label(k, 1, first))
+    return _units(equation, [(0, 0, unit_term(sizes, out_axes, in_axes))])
+
+
+def concatenate(equation: Equation, context: Context) -> Local | None:
+    """Operand after operand along one axis."""
+    dimension = equation.params["dimension"]
+    offset = 0
+    terms = []
+    for k, ref in enumerate(equation.inputs):
+        shape = context.shape(ref.value)
+        if ref.vertex is not None and math.prod(shape):
+            axes = [label(d) for d in range(len(shape))]
+            out_axes = [label(d, 1, offset if d == dimension else 0) for d in range(len(shape))]
+            terms.append((0, k, unit_term(dict(enumerate(shape)), out_axes, axes)))
+        offset += shape[dimension]
+    return _units(equation, terms)
+
+
+def split(equation: Equation, context: Context) -> Local | None:
+    """Result after result along one axis."""
+    axis = equation.params["axis"]
+    offset = 0
+    terms = []
+    for k, ref in enumerate(equation.outputs):
+        shape = context.shape(ref.value)
+        if ref.vertex is not None and math.prod(shape):
+            out_axes = [label(d) for d in range(len(shape))]
+            in_axes = [label(d, 1, offset if d == axis else 0) for d in range(len(shape))]
+            terms.append((k, 0, unit_term(dict(enumerate(shape)), out_axes, in_axes)))
+        offset += shape[axis]
+    return _units(equation, terms)
+
+
+def reduce_sum(equation: Equation, context: Context) -> Local | None:
+    """Summed axes have a label of their own on the in side."""
+    shape = context.shape(equation.inputs[0].value)
+    axes = [label(k) for k in range(len(shape))]
+    out_axes = [axis for k, axis in enumerate(axes) if k not in set(equation.params["axes"])]
+    return _units(equation, [(0, 0, unit_term(dict(enumerate(shape)), out_axes, axes))])
+
+
+def identity(equation: Equation, context: Context) -> Local | None:
+    """Results are the operands, one by one."""
+    if len(equation.inputs) != len(equation.outputs):
+        return None
+    terms = []
+    for k, (ref, out) in enumerate(zip(equation.inputs, equation.outputs, strict=True)):
+        shape = context.shape(out.value)
+        if ref.vertex is None or out.vertex is None or not math.prod(shape):
+            continue
+        axes = [label(d) for d in range(len(shape))]
+        terms.append((k, k, unit_term(dict(enumerate(shape)), axes, axes)))
+    return _units(equation, terms)
+
+
+def by_numbers(equation: Equation, context: Context) -> Local | None:
+    """Gather, dynamic_slice and scatters with known indices: run the operation on index numbers.
+
+    The array operand is replaced by its own flat positions plus one; where the result is zero, no element was read.
+    """
+    indices = equation.inputs[1:] if equation.name != "dynamic_update_slice" else equation.inputs[2:]
+    if equation.name.startswith("scatter"):
+        indices = equation.inputs[1:2]
+    known = [context.known(r.value) for r in indices]
+    if any(k is None for k in known):
+        return None
+    out_shape = context.shape(equation.outputs[0].value)
+    arrays = [k for k, r in enumerate(equation.inputs) if r not in indices or r.vertex is not None]
+    active = [k for k in arrays if equation.inputs[k].vertex is not None]
+    position = {id(r): value for r, value in zip(indices, known, strict=True)}
+    terms = []
+    for operand in active:
+        shape = context.shape(equation.inputs[operand].value)
+        if not math.prod(shape) or not math.prod(out_shape):
+            continue
+        found = _positions(equation, context, operand, shape, position)
+        if found is None:
+            return None
+        out_flat, in_flat = found
+        if out_flat.size:
+            terms.append((0, operand, _table_term(out_flat, out_shape, in_flat, shape)))
+    return _units(equation, terms)
+
+
+def _positions(
+    equation: Equation, context: Context, operand: int, shape: tuple[int, ...], known: dict[int, Any]
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Flat positions in the result and in the operand that are joined."""
+    size = math.prod(shape)
+    additive = equation.name in ("scatter-add", "scatter_add") and operand == 2
+    with jax.ensure_compile_time_eval():
+        if additive:
+            # Several updates may meet in one element: ask where each update goes by gathering element numbers back.
+            return _scatter_positions(equation, context, known)
+        numbers = np.arange(1, size + 1, dtype=np.int32).reshape(shape)
+        operands = []
+        for k, ref in enumerate(equation.inputs):
+            if k == operand:
+                operands.append(numbers)
+            elif id(ref) in known:
+                operands.append(known[id(ref)])
+            else:
+                operands.append(np.zeros(context.shape(ref.value), np.int32))
+        params = dict(equation.params)
+        try:
+            result = np.asarray(_call_on_integers(equation, params, operands)).ravel()
+        except Exception:  # the operation refuses integers: leave it to another family
+            return None
+    hit = np.flatnonzero(result > 0)
+    return hit, result[hit].astype(np.int64) - 1
+
+
+def _call_on_integers(equation: Equation, params: dict[str, Any], operands: list[Any]) -> Any:
+    return equation.call(*operands)[0]
+
+
+def _scatter_positions(equation: Equation, context: Context, known: dict[int, Any]) -> tuple[np.ndarray, np.ndarray] | None:
+    """The linear transpose of a scatter-add is a gather; read it off from element numbers."""
+    out_shape = context.shape(equation.outputs[0].value)
+    update_shape = context.shape(equation.inputs[2].value)
+    size = math.prod(out_shape)
+    indices = known[id(equation.inputs[1])]
+    numbers = np.arange(1, size + 1, dtype=np.float64 if size < 2**53 else np.float32).reshape(out_shape)
+    if jax.config.jax_enable_x64 is False and size >= 2**24:  # type: ignore[attr-defined]
+        return None
+    numbers = numbers if jax.config.jax_enable_x64 else numbers.astype(np.float32)  # type: ignore[attr-defined]
+
+    def scatter(update: Any) -> Any:
+        return equation.call(np.zeros(out_shape, numbers.dtype), indices, update)[0]
+
+    _, pull = jax.vjp(scatter, np.zeros(update_shape, numbers.dtype))
+    source = np.abs(np.asarray(pull(numbers)[0])).ravel()
+    hit = np.flatnonzero(source > 0)
+    return source[hit].astype(np.int64) - 1, hit
+
+
+def _table_term(out_flat: np.ndarray, out_shape: tuple[int, ...], in_flat: np.ndarray, in_shape: tuple[int, ...]) -> Term:
+    """A term that joins listed positions.
+
+    Where every element of one side occurs once, that side's axes are the labels, and each axis of the other side that
+    follows a single one of them keeps its structure.
+    """
+    for swap in (False, True):
+        grid_flat, grid_shape, other_flat, other_shape = (
+            (in_flat, in_shape, out_flat, out_shape) if swap else (out_flat, out_shape, in_flat, in_shape)
+        )
+        if grid_flat.size != math.prod(grid_shape):
+            continue
+        order = np.argsort(grid_flat, kind="stable")
+        if not np.array_equal(grid_flat[order], np.arange(grid_flat.size)):
+            continue
+        others = [
+            _along_one_axis(index.reshape(grid_shape)) for index in np.unravel_index(other_flat[order], other_shape)
+        ]
+        if any(axis is None for axis in others):
+            continue
+        tables = [axis.label for axis in others if isinstance(axis, Table)]
+        if any(
+            isinstance(axis, Affine) and axis.parts and axis.parts[0][0] in tables for axis in others
+        ):
+            continue
+        grid = [label(k) for k in range(len(grid_shape))]
+        sizes = dict(enumerate(grid_shape))
+        chosen = [axis for axis in others if axis is not None]
+        return unit_term(sizes, chosen, grid) if swap else unit_term(sizes, grid, chosen)
+    out_axes = [_recognise(index, 0) for index in np.unravel_index(out_flat, out_shape)]
+    in_axes = [_recognise(index, 0) for index in np.unravel_index(in_flat, in_shape)]
+    return unit_term({0: out_flat.size}, out_axes, in_axes)
+
+
+def _along_one_axis(index: np.ndarray) -> AxisMap | None:
+    """An index array as a map over one of its axes, or None if it varies along several."""
+    varying = [k for k in range(index.ndim) if index.shape[k] > 1 and (np.diff(index, axis=k) != 0).any()]
+    if len(varying) > 1:
+        return None
+    if not varying:
+        return Affine(int(index.ravel()[0]))
+    line = index[tuple(slice(None) if k == varying[0] else 0 for k in range(index.ndim))]
+    return _recognise(line, varying[0])
+
+
+def _recognise(index: np.ndarray, number: int) -> AxisMap:
+    """An index list as a fixed index, an arithmetic progression, or a table over the label ``number``."""
+    if (index == index[0]).all():
+        return Affine(int(index[0]))
+    steps = np.diff(index)
+    if (steps == steps[0]).all():
+        return label(number, int(steps[0]), int(index[0]))
+    return Table(number, IndexTable(index))

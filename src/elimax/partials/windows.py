@@ -1,0 +1,123 @@
+"""Convolutions and window sums: one shifted, strided term per position of the window."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+
+from elimax._jax import Equation
+from elimax.partials.types import Context, Local, LocalEdge
+from elimax.structure.algebra import make_term
+from elimax.structure.arrays import cast, reindex
+from elimax.structure.term import Affine, AxisMap, Kind
+
+MAX_POSITIONS = 32
+"""Larger windows are left to the operator family."""
+
+
+def _span(size: int, out_size: int, stride: int, dilation: int, offset: int) -> tuple[int, int, int] | None:
+    """Results o for which ``stride * o + offset`` is a multiple of ``dilation`` inside ``[0, dilation * size)``.
+
+    Returns:
+      ``(first, step, count)`` of those o, or None if there are none.
+    """
+    valid = [o for o in range(out_size) if (stride * o + offset) % dilation == 0
+             and 0 <= (stride * o + offset) // dilation < size]
+    if not valid:
+        return None
+    step = valid[1] - valid[0] if len(valid) > 1 else 1
+    return valid[0], step, len(valid)
+
+
+def convolution(equation: Equation, context: Context) -> Local | None:
+    """conv_general_dilated without feature or batch groups."""
+    params = equation.params
+    if params["feature_group_count"] != 1 or params["batch_group_count"] != 1:
+        return None
+    numbers = params["dimension_numbers"]
+    lhs_shape, rhs_shape = (context.shape(r.value) for r in equation.inputs)
+    out_shape = context.shape(equation.outputs[0].value)
+    dtype = context.dtype(equation.outputs[0].value)
+    rank = len(lhs_shape) - 2
+    window = [rhs_shape[numbers.rhs_spec[2 + k]] for k in range(rank)]
+    if math.prod(window) > MAX_POSITIONS:
+        return None
+    batch, in_features = lhs_shape[numbers.lhs_spec[0]], lhs_shape[numbers.lhs_spec[1]]
+    out_features = rhs_shape[numbers.rhs_spec[0]]
+    n_label, c_label, f_label = 0, 1, 2
+    lhs_edges: list[tuple[Any, ...]] = []
+    rhs_edges: list[tuple[Any, ...]] = []
+    for position in itertools.product(*[range(w) for w in window]):
+        spans = []
+        for k in range(rank):
+            offset = position[k] * params["rhs_dilation"][k] - params["padding"][k][0]
+            spans.append(
+                _span(
+                    lhs_shape[numbers.lhs_spec[2 + k]],
+                    out_shape[numbers.out_spec[2 + k]],
+                    params["window_strides"][k],
+                    params["lhs_dilation"][k],
+                    offset,
+                )
+            )
+        if any(span is None for span in spans):
+            continue
+        sizes = {n_label: batch, c_label: in_features, f_label: out_features}
+        out_axes: list[AxisMap] = [Affine(0)] * len(out_shape)
+        lhs_axes: list[AxisMap] = [Affine(0)] * len(lhs_shape)
+        rhs_axes: list[AxisMap] = [Affine(0)] * len(rhs_shape)
+        out_axes[numbers.out_spec[0]] = lhs_axes[numbers.lhs_spec[0]] = Affine(0, ((n_label, 1),))
+        out_axes[numbers.out_spec[1]] = rhs_axes[numbers.rhs_spec[0]] = Affine(0, ((f_label, 1),))
+        lhs_axes[numbers.lhs_spec[1]] = rhs_axes[numbers.rhs_spec[1]] = Affine(0, ((c_label, 1),))
+        slices = []
+        for k, span in enumerate(spans):
+            assert span is not None
+            first, step, count = span
+            number = 3 + k
+            sizes[number] = count
+            stride, dilation = params["window_strides"][k], params["lhs_dilation"][k]
+            offset = position[k] * params["rhs_dilation"][k] - params["padding"][k][0]
+            start = (stride * first + offset) // dilation
+            jump = stride * step // dilation if count > 1 else 1
+            out_axes[numbers.out_spec[2 + k]] = Affine(first, ((number, step),))
+            lhs_axes[numbers.lhs_spec[2 + k]] = Affine(start, ((number, jump),))
+            rhs_axes[numbers.rhs_spec[2 + k]] = Affine(position[k])
+            slices.append((start, jump, count))
+        if equation.inputs[0].vertex is not None:
+            term, maps = make_term(sizes, out_axes, lhs_axes, [f_label, c_label], Kind.VARIABLE)
+            lhs_edges.append((term, maps, position))
+        if equation.inputs[1].vertex is not None:
+            spatial = [3 + k for k in range(rank)]
+            term, maps = make_term(sizes, out_axes, rhs_axes, [n_label, c_label, *spatial], Kind.VARIABLE)
+            rhs_edges.append((term, maps, slices))
+    edges = []
+    if lhs_edges:
+        edges.append(LocalEdge(0, 0, tuple(e[0] for e in lhs_edges)))
+    if rhs_edges:
+        edges.append(LocalEdge(0, 1, tuple(e[0] for e in rhs_edges)))
+
+    def evaluate(values: list[Any]) -> tuple[list[Any] | None, list[Any]]:
+        results = None if equation.linear else equation.call(*values)
+        partials = []
+        if lhs_edges:
+            kernel = lax.transpose(jnp.asarray(cast(values[1], dtype)), numbers.rhs_spec)  # [F, C, window...]
+            own = []
+            for term, maps, position in lhs_edges:
+                value, _ = reindex(kernel[(slice(None), slice(None), *position)], maps, term.sizes)
+                own.append(value)
+            partials.append(tuple(own))
+        if rhs_edges:
+            image = lax.transpose(jnp.asarray(cast(values[0], dtype)), numbers.lhs_spec)  # [N, C, space...]
+            own = []
+            for term, maps, slices in rhs_edges:
+                index = tuple(slice(a, a + j * (n - 1) + 1, j) for a, j, n in slices)
+                value, _ = reindex(image[(slice(None), slice(None), *index)], maps, term.sizes)
+                own.append(value)
+            partials.append(tuple(own))
+        return results, partials
+
+    return Local(tuple(edges), evaluate, "convolution")

@@ -1,0 +1,97 @@
+"""Plans in words and small tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from elimax.elimination.problem import Problem
+from elimax.elimination.reference import Elimination
+from elimax.graph.types import Graph
+from elimax.structure.term import Affine, Kind, Operator, Structure, Table, Term
+
+if TYPE_CHECKING:
+    from elimax.plan.types import Plan
+
+
+def summary(plan: Plan) -> str:
+    """A table of costs: baselines, this plan, the bound."""
+    graph = plan.graph
+    rows = [(name, count) for name, count in plan.baselines.items()]
+    rows.append((f"plan ({plan.method})", plan.multiplications))
+    width = max(len(name) for name, _ in [*rows, ("lower bound", 0)])
+    digits = max(len(f"{count:,}") for _, count in rows)
+    best = min(plan.baselines.values())
+    lines = [
+        f"Plan of {graph.name or 'a function'}: {len(graph.inputs)} inputs, {len(graph.outputs)} outputs, "
+        f"{len(plan.order)} vertices to eliminate, {len(graph.edges)} edges",
+        f"multiplications ({plan.cost} rule)",
+    ]
+    for name, count in rows:
+        ratio = f"  {best / count:5.2f}x of the best baseline" if name.startswith("plan") and count else ""
+        lines.append(f"  {name:<{width}}  {count:>{digits},}{ratio}")
+    proof = "proved optimal" if plan.optimal else f"at most {100 * plan.gap:.0f} % above optimal"
+    lines.append(f"  {'lower bound':<{width}}  {plan.lower_bound:>{digits},}  {proof}")
+    lines.append("blocks: " + ", ".join(f"{count} {kind}" for kind, count in block_kinds(graph).most_common()))
+    if plan.opaque:
+        listed = ", ".join(f"{name} ({count})" for name, count in Counter(plan.opaque).items())
+        lines.append(f"differentiated by JAX itself: {listed}")
+    return "\n".join(lines)
+
+
+def explain(plan: Plan) -> str:
+    """The summary, then every elimination with its cost."""
+    graph = plan.graph
+    state = Elimination(Problem.from_graph(graph, plan.cost))
+    costs = [state.eliminate(vertex) for vertex in plan.order]
+    lines = [summary(plan), "", "eliminations, in order:"]
+    for vertex, cost in zip(plan.order, costs, strict=True):
+        described = graph.vertices[vertex]
+        shape = "x".join(map(str, described.shape)) or "scalar"
+        lines.append(f"  {vertex:>6}  {described.name:<24} {shape:<12} {cost:>12,}")
+    return "\n".join(lines)
+
+
+def block_kinds(graph: Graph) -> Counter[str]:
+    """How many local partials there are of each kind of structure."""
+    return Counter(describe(edge.structure) for edge in graph.edges)
+
+
+def describe(structure: Structure) -> str:
+    """One or two words for a structure."""
+    if isinstance(structure, Operator):
+        return "operator"
+    if not structure:
+        return "zero"
+    if len(structure) > 1:
+        kinds = {_describe_term(term) for term in structure}
+        return f"sum of {kinds.pop()}" if len(kinds) == 1 else "sum"
+    return _describe_term(structure[0])
+
+
+def _describe_term(term: Term) -> str:
+    if not term.out_axes and not term.in_axes:
+        return {Kind.UNIT: "unit", Kind.CONSTANT: "constant", Kind.VARIABLE: "scalar"}[term.kind]
+    if not term.sizes:
+        return "single entry"
+    outs, ins = _labels(term.out_axes), _labels(term.in_axes)
+    if any(isinstance(axis, Table) for axis in (*term.out_axes, *term.in_axes)):
+        return "static sparse"
+    shared = outs & ins
+    if not shared:
+        return "dense" if outs and ins else "broadcast" if not ins else "sum over axes"
+    shifted = any(
+        isinstance(axis, Affine) and (axis.offset or any(abs(s) != 1 for _, s in axis.parts))
+        for axis in (*term.out_axes, *term.in_axes)
+    )
+    name = "shifted diagonal" if shifted else "diagonal"
+    if outs - shared or ins - shared:
+        name = f"block {name}"
+    return name
+
+
+def _labels(axes: tuple[Affine | Table, ...]) -> set[int]:
+    found: set[int] = set()
+    for axis in axes:
+        found |= {axis.label} if isinstance(axis, Table) else {label for label, _ in axis.parts}
+    return found

@@ -1,0 +1,92 @@
+"""Making a plan for a graph, or fitting one that was made before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from elimax.cost.rules import rule_of
+from elimax.errors import PlanMismatchError
+from elimax.graph.hashing import canonical_numbering
+from elimax.graph.types import Graph
+from elimax.order import search
+from elimax.plan.types import Plan
+
+
+def make_plan(
+    graph: Graph,
+    *,
+    order: Any = "auto",
+    cost: str = "time",
+    budget: float | None = None,
+    seed: int = 0,
+    opaque: tuple[str, ...] = (),
+) -> Plan:
+    """Plan the elimination of a graph.
+
+    Args:
+      graph: the graph.
+      order: name of a search, a sequence of vertices, or a `Plan` made for an equal graph.
+      cost: what the search minimises.
+      budget: seconds for the search; None lets it decide.
+      seed: of the search.
+      opaque: names of the operations that JAX itself differentiates.
+
+    Raises:
+      OrderError: for an unknown search or a sequence that is no order of the graph.
+      PlanMismatchError: for a plan that was made for another graph.
+    """
+    if isinstance(order, Plan):
+        return fit(order, graph)
+    found = search(graph, order, cost=cost, budget=budget, seed=seed)
+    return Plan(
+        graph=graph,
+        order=found.vertices,
+        method=found.method,
+        multiplications=found.multiplications,
+        lower_bound=found.lower_bound,
+        optimal=found.optimal,
+        cost=rule_of(cost),
+        opaque=opaque,
+        evaluations=found.evaluations,
+        seconds=found.seconds,
+    )
+
+
+def fit(plan: Plan, graph: Graph) -> Plan:
+    """A plan made for an equal graph, renumbered for this one.
+
+    Raises:
+      PlanMismatchError: if the graphs differ; the message compares them argument by argument.
+    """
+    import dataclasses
+
+    if plan.graph == graph:
+        return plan
+    target = dataclasses.replace(plan, graph=graph)
+    if plan.graph_hash != target.graph_hash:
+        raise PlanMismatchError(_difference(plan.graph, graph))
+    here = {canonical: vertex for vertex, canonical in enumerate(canonical_numbering(graph))}
+    there = canonical_numbering(plan.graph)
+    return dataclasses.replace(target, order=tuple(here[there[v]] for v in plan.order))
+
+
+def _difference(planned: Graph, given: Graph) -> str:
+    lines = [
+        f"the plan was made for {planned.name or 'a function'} with another graph than {given.name or 'this function'}'s:"
+    ]
+    for what, old, new in (("argument", planned.inputs, given.inputs), ("result", planned.outputs, given.outputs)):
+        for k in range(max(len(old), len(new))):
+            expected = _describe(planned, old[k]) if k < len(old) else "absent"
+            came = _describe(given, new[k]) if k < len(new) else "absent"
+            mark = "ok" if expected == came else f"DIFFERS, the plan expects {expected}"
+            lines.append(f"  {what} {k}: {came}  {mark}")
+    lines.append(
+        f"  vertices {given.num_vertices} (plan {planned.num_vertices}), edges {len(given.edges)} (plan {len(planned.edges)})"
+    )
+    lines.append("Make a new plan with elimax.plan(fun, *args) for these arguments.")
+    return "\n".join(lines)
+
+
+def _describe(graph: Graph, vertex: int) -> str:
+    described = graph.vertices[vertex]
+    return f"{described.dtype or 'scalar'}[{','.join(map(str, described.shape))}]"

@@ -1,0 +1,100 @@
+"""Plans as JSON files, written atomically and refused with a clear error when they are damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from elimax.errors import GraphFormatError, OrderError, PlanFormatError
+from elimax.graph.json import from_data, to_data
+from elimax.order.given import check_order
+
+if TYPE_CHECKING:
+    from elimax.plan.types import Plan
+
+FORMAT = "elimax plan"
+VERSION = 1
+
+
+def to_json(plan: Plan) -> str:
+    """A plan as JSON text."""
+    data = {
+        "format": FORMAT,
+        "version": VERSION,
+        "method": plan.method,
+        "cost": plan.cost,
+        "order": list(plan.order),
+        "multiplications": plan.multiplications,
+        "lower_bound": plan.lower_bound,
+        "optimal": plan.optimal,
+        "opaque": list(plan.opaque),
+        "evaluations": plan.evaluations,
+        "seconds": plan.seconds,
+        "graph_hash": plan.graph_hash,
+        "graph": to_data(plan.graph),
+    }
+    return json.dumps(data, indent=1)
+
+
+def from_json(text: str, origin: str = "the text") -> Plan:
+    """The plan in a JSON text.
+
+    Raises:
+      PlanFormatError: if it is none, is truncated, or belongs to another version.
+    """
+    from elimax.plan.types import Plan
+
+    try:
+        data: Any = json.loads(text)
+    except ValueError as error:
+        raise PlanFormatError(f"{origin} is not JSON ({error}); save the plan again with Plan.save") from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise PlanFormatError(f"{origin} is not a plan of elimax; expected a file written by Plan.save")
+    if data.get("version") != VERSION:
+        raise PlanFormatError(
+            f"{origin} is a plan of format version {data.get('version')!r}, this elimax reads version {VERSION}; plan again"
+        )
+    try:
+        graph = from_data(data["graph"])
+        plan = Plan(
+            graph=graph,
+            order=check_order(graph.eliminable, data["order"]),
+            method=str(data["method"]),
+            multiplications=int(data["multiplications"]),
+            lower_bound=int(data["lower_bound"]),
+            optimal=bool(data["optimal"]),
+            cost=str(data["cost"]),
+            opaque=tuple(map(str, data["opaque"])),
+            evaluations=int(data["evaluations"]),
+            seconds=float(data["seconds"]),
+        )
+    except (KeyError, TypeError, ValueError, GraphFormatError, OrderError) as error:
+        raise PlanFormatError(f"{origin} is a damaged plan ({error}); plan again") from error
+    if plan.graph_hash != data.get("graph_hash"):
+        raise PlanFormatError(f"{origin} is a damaged plan (its graph does not have the hash it names); plan again")
+    return plan
+
+
+def save(plan: Plan, path: str | os.PathLike[str]) -> None:
+    """Write a plan; the file is complete or absent, never half written."""
+    target = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(to_json(plan))
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load(path: str | os.PathLike[str]) -> Plan:
+    """Read a plan."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise PlanFormatError(f"{path} is not a text file; expected a file written by Plan.save") from error
+    return from_json(text, str(path))

@@ -1,0 +1,99 @@
+"""The plan: which vertices are eliminated in which order, and how good that is known to be."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import os
+from collections.abc import Mapping
+
+from elimax.graph.hashing import structural_hash
+from elimax.graph.types import Graph
+from elimax.order import search
+
+BASELINES = ("forward", "reverse", "markowitz")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A frozen, printable, savable elimination plan.
+
+    Attributes:
+      graph: the graph that was planned.
+      order: its eliminable vertices, first eliminated first.
+      method: the search that found the order.
+      multiplications: cost of the order under ``cost``.
+      lower_bound: no order costs less.
+      optimal: whether the order is proved to be the cheapest.
+      cost: the cost rule, "executed" or "published".
+      opaque: names of the operations that JAX itself differentiates.
+      evaluations: number of orders or sets that the search priced.
+      seconds: time that the search took.
+    """
+
+    graph: Graph
+    order: tuple[int, ...]
+    method: str
+    multiplications: int
+    lower_bound: int
+    optimal: bool
+    cost: str = "executed"
+    opaque: tuple[str, ...] = ()
+    evaluations: int = 0
+    seconds: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Name of the planned function."""
+        return self.graph.name
+
+    @functools.cached_property
+    def baselines(self) -> Mapping[str, int]:
+        """Cost of the forward, reverse and greedy Markowitz orders under the same rule."""
+        return {name: search(self.graph, name, cost=self.cost).multiplications for name in BASELINES}
+
+    @functools.cached_property
+    def graph_hash(self) -> str:
+        """Structural hash of the graph, equal in every process and whatever the vertices are numbered."""
+        return structural_hash(self.graph)
+
+    @property
+    def gap(self) -> float:
+        """How far above the cheapest order this one can be at most, as a fraction of its own cost."""
+        if self.optimal or self.multiplications <= self.lower_bound:
+            return 0.0
+        return (self.multiplications - self.lower_bound) / self.multiplications
+
+    def explain(self) -> str:
+        """What the plan does, vertex by vertex."""
+        from elimax.plan.explain import explain
+
+        return explain(self)
+
+    def __str__(self) -> str:
+        from elimax.plan.explain import summary
+
+        return summary(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the plan as JSON."""
+        from elimax.plan.store import save
+
+        save(self, path)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Plan:
+        """Read a saved plan.
+
+        Raises:
+          PlanFormatError: if the file is not a plan.
+        """
+        from elimax.plan.store import load
+
+        return load(path)
+
+    def draw(self, path: str | os.PathLike[str]) -> None:
+        """Draw the graph and the order into a file whose suffix (.svg, .html, .dot) names the format."""
+        # Drawing lives in a room above this one and is loaded only when asked for.
+        importlib.import_module("elimax.viz.draw").draw(self, path)
