@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,35 +10,14 @@ from typing import Any
 import click
 
 COSTS = ("time", "multiplications", "published")
+"""What can be minimised, the default first."""
 
 
-@dataclasses.dataclass(frozen=True)
-class SearchOptions:
-    """How an order is looked for.
-
-    Attributes:
-      order: name of a search, a sequence of vertices, or a Plan.
-      cost: what is minimised.
-      budget: seconds, or None for the default.
-      seed: of the search.
-    """
-
-    order: Any
-    cost: str
-    budget: float | None
-    seed: int
-
-    def keywords(self) -> dict[str, Any]:
-        """The options as keyword arguments."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-
-
-def search_options(costs: Sequence[str] = COSTS, default_cost: str = "time") -> Callable[..., Any]:
+def search_options(costs: Sequence[str] = COSTS) -> Callable[..., Any]:
     """A decorator that adds ``--order --cost --budget --seed --json --save`` to a command.
 
     Args:
-      costs: valid values of ``--cost``.
-      default_cost: the one that holds when none is given.
+      costs: valid values of ``--cost``, the default first.
     """
     options = [
         click.option(
@@ -49,7 +27,7 @@ def search_options(costs: Sequence[str] = COSTS, default_cost: str = "time") -> 
             help="Name of a search, vertices such as 7,5,6, or the file of a saved plan.",
         ),
         click.option(
-            "--cost", type=click.Choice(list(costs)), default=default_cost, show_default=True, help="What to minimise."
+            "--cost", type=click.Choice(list(costs)), default=costs[0], show_default=True, help="What to minimise."
         ),
         click.option("--budget", type=float, default=None, metavar="SECONDS", help="Time for the search."),
         click.option("--seed", type=int, default=0, show_default=True, help="Seed of the search."),

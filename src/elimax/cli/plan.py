@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from elimax.cli.options import SearchOptions, parse_order, search_options
-from elimax.cli.report import emit, facts
+from elimax.cli.options import parse_order, search_options
+from elimax.cli.report import finish
 from elimax.cli.target import resolve
 
 
@@ -40,15 +40,7 @@ def plan(
     if x64 is not None:
         jax.config.update("jax_enable_x64", x64)
     found = resolve(target, args, shapes, argnums)
-    options = SearchOptions(parse_order(order), cost, budget, seed)
+    wanted = parse_order(order)
     start = time.perf_counter()
-    made = elimax.plan(found.fun, *found.args, argnums=found.argnums, **options.keywords())
-    seconds = time.perf_counter() - start
-    if save is not None:
-        made.save(save)
-    if as_json:
-        emit(facts(made, found.name, seconds))
-        return
-    click.echo(str(made))
-    if save is not None:
-        click.echo(f"saved to {save}")
+    made = elimax.plan(found.fun, *found.args, argnums=found.argnums, order=wanted, cost=cost, budget=budget, seed=seed)
+    finish(made, found.name, time.perf_counter() - start, as_json, save)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -32,9 +33,30 @@ def facts(plan: Any, name: str, seconds: float) -> dict[str, Any]:
         "optimal": plain(plan.optimal),
         "baselines": plain(plan.baselines),
         "seconds": round(seconds, 6),
+        "cost": plan.cost,
         "vertices": plan.graph.num_vertices,
         "edges": len(plan.graph.edges),
     }
+
+
+def finish(plan: Any, name: str, seconds: float, as_json: bool, save: Path | None) -> None:
+    """Save a new plan if asked to, and print it.
+
+    Args:
+      plan: a Plan.
+      name: what was planned.
+      seconds: how long it took.
+      as_json: print one JSON object instead of a table.
+      save: file to write the plan to, or None.
+    """
+    if save is not None:
+        plan.save(save)
+    if as_json:
+        emit(facts(plan, name, seconds))
+        return
+    click.echo(str(plan))
+    if save is not None:
+        click.echo(f"saved to {save}")
 
 
 def plain(value: Any) -> Any:
