@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import doctest
 import io
-import os
 import re
 import shlex
 
 import pytest
 from click.testing import CliRunner
 
-from tests.docs.blocks import FILES, ROOT, commands, examples
+from elimax.cli.app import app
+from tests.docs.blocks import FILES, ROOT, Example, commands, examples
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 pytestmark = [pytest.mark.x32, pytest.mark.standard_promotion]
@@ -23,41 +23,37 @@ def check(want: str, got: str, where: str) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_python_blocks(path, tmp_path, monkeypatch):
-    """The blocks of one file share their names, as for somebody who reads from top to bottom."""
+def test_blocks(path, tmp_path, monkeypatch):
+    """All blocks of a file run in one folder from top to bottom; Python blocks share their names."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "__main__"}
     for example in examples(path):
-        if example.language != "python":
+        where = f"{path.name}:{example.line}"
+        if example.language == "python":
+            run_python(example, names, where)
+        elif example.language == "console":
+            run_console(example, where)
+
+
+def run_python(example: Example, names: dict[str, object], where: str) -> None:
+    out = io.StringIO()
+    code = compile("\n" * example.line + example.code, where, "exec")
+    with contextlib.redirect_stdout(out):
+        exec(code, names)
+    if example.output is not None:
+        check(example.output, out.getvalue(), where)
+
+
+def run_console(example: Example, where: str) -> None:
+    """Every ``$ elimax ...`` runs, and prints what is shown below it, if anything is."""
+    for command, output in commands(example):
+        program, *words = shlex.split(command, comments=True)
+        if program != "elimax" or words[0] in ("demo", "bench"):  # tests/cli runs those
             continue
-        out = io.StringIO()
-        code = compile("\n" * example.line + example.code, str(path), "exec")
-        with contextlib.redirect_stdout(out):
-            exec(code, names)
-        if example.output is not None:
-            check(example.output, out.getvalue(), f"{path.name}:{example.line}")
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_elimax_commands(path, tmp_path, monkeypatch):
-    """Every ``$ elimax ...`` of a console block runs, and prints what is shown below it, if anything is."""
-    from elimax.cli.app import app
-
-    monkeypatch.chdir(tmp_path)
-    for name in ("examples", "benchmarks"):
-        if (ROOT / name).exists():
-            os.symlink(ROOT / name, tmp_path / name)
-    for example in examples(path):
-        if example.language != "console":
-            continue
-        for command, output in commands(example):
-            program, *words = shlex.split(command, comments=True)
-            if program != "elimax" or words[0] in ("demo", "bench"):  # those have tests of their own
-                continue
-            result = CliRunner().invoke(app, words)
-            assert result.exit_code == 0, f"{command}\n{result.output}"
-            if output.strip():
-                check(output, result.output, f"{path.name}: {command}")
+        result = CliRunner().invoke(app, words, prog_name="elimax")
+        assert result.exit_code == 0, f"{where}: {command}\n{result.output}"
+        if output.strip():
+            check(output, result.output, f"{where}: {command}")
 
 
 def test_links_lead_somewhere():

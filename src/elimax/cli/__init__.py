@@ -7,4 +7,4 @@ def main() -> None:
     """Run the command line; what it needs is imported only now."""
     from elimax.cli.app import app
 
-    app()
+    app(prog_name="elimax")
