@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from elimax.structure.algebra import make_term, positions
 from elimax.structure.arrays import as_array_over_labels, reindex
+from elimax.structure.canonical import make_term
+from elimax.structure.positions import positions
 from elimax.structure.term import Affine, IndexTable, Kind, Table
 
 

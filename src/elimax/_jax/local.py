@@ -60,8 +60,9 @@ _CACHE: dict[Any, LocalProgram] = {}
 _LOCK = threading.Lock()
 
 
-def local_program(name: str, params: dict[str, Any], call: Callable[..., list[Any]], operands: Sequence[Operand],
-                  linear: bool) -> LocalProgram:
+def local_program(
+    name: str, params: dict[str, Any], call: Callable[..., list[Any]], operands: Sequence[Operand], linear: bool
+) -> LocalProgram:
     """The partials of an elementwise operation with one result.
 
     Args:
@@ -83,7 +84,13 @@ def local_program(name: str, params: dict[str, Any], call: Callable[..., list[An
 
 def _key(name: str, params: dict[str, Any], operands: Sequence[Operand], linear: bool) -> Any:
     described = tuple(
-        (o.value.shape, str(o.value.dtype), o.value.weak_type, o.active, None if o.literal is None else o.literal.tobytes())
+        (
+            o.value.shape,
+            str(o.value.dtype),
+            o.value.weak_type,
+            o.active,
+            None if o.literal is None else o.literal.tobytes(),
+        )
         for o in operands
     )
     key = (name, tuple(sorted(params.items(), key=lambda item: item[0])), described, linear, jax.config.jax_enable_x64)  # type: ignore[attr-defined]
@@ -104,8 +111,10 @@ class _One:
 def _build(call: Callable[..., list[Any]], operands: Sequence[Operand], linear: bool) -> LocalProgram:
     free = [k for k, o in enumerate(operands) if o.literal is None]
     active = [k for k, o in enumerate(operands) if o.active]
-    avals = {k: jax.ShapeDtypeStruct(operands[k].value.shape, operands[k].value.dtype,
-                                     weak_type=operands[k].value.weak_type) for k in free}
+    avals = {
+        k: jax.ShapeDtypeStruct(operands[k].value.shape, operands[k].value.dtype, weak_type=operands[k].value.weak_type)
+        for k in free
+    }
 
     def traced(given: list[Any], tangents: list[Any]) -> list[Any]:
         full = [o.literal for o in operands]
@@ -131,11 +140,9 @@ def _build(call: Callable[..., list[Any]], operands: Sequence[Operand], linear: 
 
 def _simplify(closed: Any, num_operands: int, free: list[int], linear: bool) -> LocalProgram:
     jaxpr = closed.jaxpr
-    env: dict[Any, Any] = {}
+    env: dict[Any, Any] = dict(zip(jaxpr.invars[: len(free)], free, strict=True))
     slots = num_operands
     constants: dict[int, Any] = {}
-    for k, var in zip(free, jaxpr.invars[: len(free)], strict=True):
-        env[var] = k
     for var in jaxpr.invars[len(free) :]:
         env[var] = _One(var.aval, 1)
     for var, value in zip(jaxpr.constvars, closed.consts, strict=True):
@@ -144,7 +151,7 @@ def _simplify(closed: Any, num_operands: int, free: list[int], linear: bool) -> 
         slots += 1
 
     def read(atom: Any) -> Any:
-        return np.asarray(atom.val, atom.aval.dtype) if isinstance(atom, jex.Literal) else env[atom]
+        return _literal(atom) if isinstance(atom, jex.Literal) else env[atom]
 
     steps: list[tuple[Any, tuple[int, ...], tuple[int, ...]]] = []
     known: dict[Any, tuple[int, ...]] = {}
@@ -164,7 +171,11 @@ def _simplify(closed: Any, num_operands: int, free: list[int], linear: bool) -> 
             env[equation.outvars[0]] = reduced
             continue
         atoms_key = tuple(
-            (a.tobytes(), a.dtype.str, a.shape) if isinstance(a, np.ndarray) else ("one", a.sign, a.aval.shape) if isinstance(a, _One) else a
+            (a.tobytes(), a.dtype.str, a.shape)
+            if isinstance(a, np.ndarray)
+            else ("one", a.sign, a.aval.shape)
+            if isinstance(a, _One)
+            else a
             for a in atoms
         )
         key = (equation.primitive.name, str(equation.params), atoms_key)
@@ -206,6 +217,10 @@ def _simplify(closed: Any, num_operands: int, free: list[int], linear: bool) -> 
         primals,
         tuple(partials),
     )
+
+
+def _literal(atom: Any) -> np.ndarray:
+    return np.asarray(atom.val, atom.aval.dtype)
 
 
 def _constant(slot: int, steps: list[Any], constants: dict[int, Any]) -> np.ndarray:

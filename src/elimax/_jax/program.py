@@ -17,8 +17,15 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
 
-CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_call": "call_jaxpr", "remat2": "jaxpr",
-         "checkpoint": "jaxpr", "remat": "jaxpr"}
+CALLS = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "remat2": "jaxpr",
+    "checkpoint": "jaxpr",
+    "remat": "jaxpr",
+}
 """Primitives that merely call a jaxpr, and the parameter that holds it."""
 
 ZERO_DERIVATIVE = frozenset(
@@ -185,7 +192,7 @@ class _Builder:
         def read(atom: Any) -> Ref:
             if isinstance(atom, jex.Literal):
                 number = self.new_value(atom.aval)
-                self.constants[number] = np.asarray(atom.val, dtype=atom.aval.dtype)
+                self.constants[number] = np.asarray(atom.val, dtype=self.values[number].dtype)
                 self.literals.add(number)
                 return Ref(number, None)
             return env[atom]
@@ -202,7 +209,8 @@ class _Builder:
         if name in CALLS:
             inner = equation.params[CALLS[name]]
             return self.run(_closed(inner), operands, linear)
-        if name == "custom_jvp_call" and not active:
+        if name == "custom_jvp_call" and (linear or not active):
+            # Of tangents the function is linear, so it is its own derivative; a rule may well call itself on them.
             return self.run(_closed(equation.params["call_jaxpr"]), operands, linear)
         if name == "custom_jvp_call" and self._expand:
             return self.expand(bind(equation), operands, equation, linear)
@@ -251,8 +259,7 @@ class _Builder:
         results = self.run(closed, [*primals, *tangents], linear=True)
         count = len(equation.outvars)
         return [
-            Ref(primal.value, tangent.vertex)
-            for primal, tangent in zip(results[:count], results[count:], strict=True)
+            Ref(primal.value, tangent.vertex) for primal, tangent in zip(results[:count], results[count:], strict=True)
         ]
 
 

@@ -7,11 +7,23 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import sparse
 
 from elimax.api.endpoints import Kind, Leaf
 
-Block = jax.Array | np.ndarray | sparse.BCOO
+Block = Any
+"""A `jax.Array`, a NumPy array, or a `jax.experimental.sparse.BCOO`."""
+
+
+def is_bcoo(block: Any) -> bool:
+    """Whether a block is a BCOO."""
+    return not isinstance(block, jax.Array | np.ndarray)
+
+
+def bcoo(data: Any, indices: Any, shape: tuple[int, ...], ordered: bool) -> Block:
+    """A BCOO, whose indices are sorted and unique if ``ordered``."""
+    from jax.experimental.sparse import BCOO  # slow to import, and dense callers never need it
+
+    return BCOO((data, indices), shape=shape, indices_sorted=ordered, unique_indices=ordered)
 
 
 def block_dtype(output: Leaf, x: Leaf) -> Any:
@@ -33,17 +45,17 @@ def zero_block(output: Leaf, x: Leaf, layout: str) -> Block:
         return np.zeros(shape, dtype)
     if layout == "bcoo":
         indices = jnp.zeros((0, len(shape)), jnp.int32)
-        return sparse.BCOO((jnp.zeros((0,), dtype), indices), shape=shape, indices_sorted=True, unique_indices=True)
+        return bcoo(jnp.zeros((0,), dtype), indices, shape, ordered=True)
     return weaken(jnp.zeros(shape, dtype), output.weak_type)
 
 
 def combine_parts(real_part: Block, imaginary_part: Block, dtype: Any) -> Block:
     """The block of a real output by a complex input a + ib: d/da - i d/db, the convention of ``jax.grad``."""
-    if isinstance(real_part, sparse.BCOO) and isinstance(imaginary_part, sparse.BCOO):
+    if is_bcoo(real_part) and is_bcoo(imaginary_part):
         zeros = [jnp.zeros_like(part.data) for part in (real_part, imaginary_part)]
         data = [_complex(real_part.data, zeros[0], dtype), _complex(zeros[1], imaginary_part.data, dtype)]
         indices = jnp.concatenate([real_part.indices, imaginary_part.indices])
-        return sparse.BCOO((jnp.concatenate(data), indices), shape=real_part.shape)
+        return bcoo(jnp.concatenate(data), indices, real_part.shape, ordered=False)
     return _complex(real_part, imaginary_part, dtype)
 
 
@@ -63,14 +75,8 @@ def cast(block: Any, dtype: Any) -> Any:
     """Converts the values of a block; a complex block becomes a real one by its real part, as JAX does."""
     if dtype == jax.dtypes.float0 or block.dtype == dtype or block.dtype == jax.dtypes.float0:
         return block
-    if isinstance(block, sparse.BCOO):
-        data = cast(block.data, dtype)
-        return sparse.BCOO(
-            (data, block.indices),
-            shape=block.shape,
-            indices_sorted=block.indices_sorted,
-            unique_indices=block.unique_indices,
-        )
+    if is_bcoo(block):
+        return bcoo(cast(block.data, dtype), block.indices, block.shape, ordered=block.unique_indices)
     if jnp.issubdtype(block.dtype, jnp.complexfloating) and not jnp.issubdtype(dtype, jnp.complexfloating):
         block = jnp.real(block)
     return block.astype(dtype)

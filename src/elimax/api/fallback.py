@@ -16,7 +16,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.experimental import sparse
 
 from elimax.api.argnums import Call
 from elimax.api.blocks import cast, weaken
@@ -123,7 +122,11 @@ class Fallback:
     def _finish_block(self, block: Any, aval: Any) -> Any:
         if jnp.issubdtype(block.dtype, jnp.floating) and not self.input_dtypes:
             block = weaken(cast(block, jax.dtypes.canonicalize_dtype(aval.dtype)), getattr(aval, "weak_type", False))
-        return sparse.BCOO.fromdense(block) if self.layout == "bcoo" else block
+        if self.layout != "bcoo":
+            return block
+        from jax.experimental.sparse import BCOO  # slow to import, and dense callers never need it
+
+        return BCOO.fromdense(block)
 
     def _warn(self, mode: str, error: Exception) -> None:
         function = inspect.unwrap(self.fun)  # the two Jacobians of a Hessian speak of one function

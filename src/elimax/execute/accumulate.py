@@ -52,8 +52,14 @@ class Accumulation:
             self._into.pop(vertex, None)
 
     def _join(
-        self, source: int, target: int, left_structure: Structure, left: Values, right_structure: Structure,
-        right: Values, vertex: int,
+        self,
+        source: int,
+        target: int,
+        left_structure: Structure,
+        left: Values,
+        right_structure: Structure,
+        right: Values,
+        vertex: int,
     ) -> None:
         dtype = self._dtypes[target]
         recipe = product(left_structure, right_structure)

@@ -139,7 +139,9 @@ def linearisation_for(fun: FlatFunction, inputs: Sequence[Any], name: str = "") 
 def _by_jax(traced: Traced, inputs: Sequence[Any], output: str) -> Evaluation:
     """JAX's own mode where shapes are symbolic: structure of unknown size cannot be planned."""
     if output != "dense":
-        raise ValueError(f"output={output!r} needs shapes that are known at trace time; these are symbolic. Use output='dense'.")
+        raise ValueError(
+            f"output={output!r} needs shapes that are known at trace time; these are symbolic. Use output='dense'."
+        )
 
     whole = as_function(traced.closed)
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental.sparse import BCOO
 
 from elimax.structure.algebra import as_terms
 from elimax.structure.arrays import Value
+from elimax.structure.canonical import make_term
 from elimax.structure.dense import coordinates, dense
 from elimax.structure.term import Affine, AxisMap, Kind, Structure, Term
 from elimax.structure.values import Values, dense_operator
@@ -19,8 +19,6 @@ OUTPUTS = ("dense", "bcoo")
 
 def identity_block(shape: tuple[int, ...]) -> tuple[tuple[Term, ...], tuple[Value, ...]]:
     """Structure and values of the partial of a value with respect to itself."""
-    from elimax.structure.algebra import make_term
-
     axes: list[AxisMap] = [Affine(0, ((k, 1),)) for k in range(len(shape))]
     term, _ = make_term(dict(enumerate(shape)), axes, axes, [], Kind.UNIT)
     return (term,), (1,)
@@ -34,7 +32,8 @@ def write_block(
     Args:
       structure: of the edge from the argument to the result; () for zero.
       values: of that edge.
-      out_shape, in_shape: shapes of the result and of the argument.
+      out_shape: shape of the result.
+      in_shape: shape of the argument.
       dtype: of the block.
       output: "dense" for an array of shape out_shape + in_shape, "bcoo" for a BCOO of that shape.
     """
@@ -46,6 +45,8 @@ def write_block(
         terms, values = (), ()
     assert isinstance(values, tuple)
     if output == "bcoo":
+        from jax.experimental.sparse import BCOO  # half a second to import, and most callers never need it
+
         index, data = coordinates(values, terms, dtype, len(shape))
         return BCOO((data, jnp.asarray(index, np.int32)), shape=shape, indices_sorted=True, unique_indices=True)
     return dense(values, terms, dtype, [(0, n) for n in shape])

@@ -35,7 +35,8 @@ def run(lin: Linearisation, order: Sequence[int], args: Sequence[Any]) -> tuple[
             continue
         summands: list[Any] = []
         for step, edge in contribution.sources:
-            summands.extend((1,) if step is None else partials[(step, edge)])
+            own: Any = (1,) if step is None else partials[(step, edge)]
+            summands.extend(own)
         edges[key] = (lin.structures[key], gather_terms(contribution.collect, summands, contribution.terms, dtype))
     accumulation = Accumulation(edges, [v for v in lin.outputs if v is not None], lin.dtypes)
     for vertex in lin.folds:
@@ -62,7 +63,9 @@ def _evaluate(lin: Linearisation, args: Sequence[Any]) -> tuple[list[Any], dict[
             for k, value in enumerate(values):
                 partials[(number, k)] = value
         if results is None:
-            results = [Placeholder(lin.program.values[r.value].shape, lin.program.values[r.value].dtype)
-                       for r in equation.outputs]
+            results = [
+                Placeholder(lin.program.values[r.value].shape, lin.program.values[r.value].dtype)
+                for r in equation.outputs
+            ]
         env.update((r.value, x) for r, x in zip(equation.outputs, results, strict=True))
     return [jnp.asarray(env[r.value]) for r in lin.program.outputs], partials

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 
 from elimax._jax import Equation
 from elimax.partials.types import Context, Local, LocalEdge
-from elimax.structure.algebra import make_term
 from elimax.structure.arrays import reindex
+from elimax.structure.canonical import make_term
 from elimax.structure.term import Affine, AxisMap, Kind
 
 MAX_LOCAL = 64
@@ -25,7 +25,7 @@ MAX_LOCAL = 64
 MAX_ENTRIES = 1 << 22
 """Blocks with more entries than this stay operators."""
 
-CUMULATIVE = frozenset("cumsum cumprod cummax cummin cumlogsumexp".split())
+CUMULATIVE = frozenset(["cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"])
 LAST_AXIS = frozenset(["top_k"])
 MATRIX = frozenset("cholesky triangular_solve lu qr geqrf householder_product eigh svd solve cholesky_update".split())
 NAMES = CUMULATIVE | MATRIX | LAST_AXIS | {"sort", "fft"}

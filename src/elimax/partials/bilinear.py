@@ -6,8 +6,8 @@ from typing import Any
 
 from elimax._jax import Equation
 from elimax.partials.types import Context, Local, LocalEdge
-from elimax.structure.algebra import make_term
 from elimax.structure.arrays import cast, reindex
+from elimax.structure.canonical import make_term
 from elimax.structure.term import Affine, AxisMap, Kind
 
 

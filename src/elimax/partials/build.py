@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from elimax._jax import Equation, Program, inline
 from elimax._jax.program import Placeholder
@@ -22,17 +23,21 @@ from elimax.partials.opaque import Opaque
 from elimax.partials.regions import has_complex, is_holomorphic, merge_complex_regions
 from elimax.partials.registry import partials_of
 from elimax.partials.types import Context, Local
-from elimax.structure.algebra import Collect, collect, product
+from elimax.structure.algebra import product
 from elimax.structure.algebra import sum as add_structures
+from elimax.structure.recipes import Collect
+from elimax.structure.sums import collect
 from elimax.structure.term import Affine, Operator, Structure, Term
 
-FOLDED = frozenset("convert_element_type copy copy_p reshape squeeze expand_dims transpose".split())
+FOLDED = frozenset(["convert_element_type", "copy", "copy_p", "reshape", "squeeze", "expand_dims", "transpose"])
 """Primitives that only rename, reshape or convert one value."""
 
 MAX_KNOWN = 1 << 24
 """Index arrays with more elements than this are not computed at trace time."""
 
-_NOT_KNOWN = frozenset("while scan cond pure_callback io_callback custom_vjp_call custom_jvp_call complex_region".split())
+_NOT_KNOWN = frozenset(
+    ["while", "scan", "cond", "pure_callback", "io_callback", "custom_vjp_call", "custom_jvp_call", "complex_region"]
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -120,7 +125,7 @@ class Knowledge:
         constants = self._program.constants
         if value in constants:
             constant = constants[value]
-            if isinstance(constant, Placeholder | jax.core.Tracer):
+            if isinstance(constant, Placeholder | Tracer):
                 return None
             try:
                 return np.asarray(constant)
@@ -156,7 +161,9 @@ class _Builder:
         program = self.program
         for position, ref in enumerate(program.inputs):
             if ref.vertex is not None:
-                self.number[ref.vertex] = self._vertex(self.context.shape(ref.value), self.context.dtype(ref.value), f"argument {position}")
+                self.number[ref.vertex] = self._vertex(
+                    self.context.shape(ref.value), self.context.dtype(ref.value), f"argument {position}"
+                )
         inputs = tuple(self.number[r.vertex] for r in program.inputs if r.vertex is not None)
         needed, live = self._liveness()
         steps: list[tuple[Equation, Local | Opaque | None]] = []
@@ -177,8 +184,16 @@ class _Builder:
         folds = _fold(remaining, self.foldable, inputs, outputs)
         graph, full = self._graph(remaining, inputs, outputs, name)
         return Linearisation(
-            program, tuple(steps), structures, {e: contributions[e] for e in structures}, tuple(folds),
-            tuple(self.dtypes), graph, full, inputs, outputs,
+            program,
+            tuple(steps),
+            structures,
+            {e: contributions[e] for e in structures},
+            tuple(folds),
+            tuple(self.dtypes),
+            graph,
+            full,
+            inputs,
+            outputs,
         )
 
     def _vertex(self, shape: tuple[int, ...], dtype: Any, name: str) -> int:
@@ -255,7 +270,11 @@ class _Builder:
         return structures, contributions
 
     def _graph(
-        self, edges: dict[tuple[int, int], Structure], inputs: tuple[int, ...], outputs: tuple[int | None, ...], name: str
+        self,
+        edges: dict[tuple[int, int], Structure],
+        inputs: tuple[int, ...],
+        outputs: tuple[int | None, ...],
+        name: str,
     ) -> tuple[Graph, tuple[int, ...]]:
         kept = sorted({*inputs, *(v for v in outputs if v is not None), *(v for pair in edges for v in pair)})
         new = {v: k for k, v in enumerate(kept)}

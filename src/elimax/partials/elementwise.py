@@ -11,14 +11,14 @@ from elimax._jax import Equation
 from elimax._jax.local import Operand, local_program
 from elimax._jax.program import Placeholder
 from elimax.partials.types import Context, Local, LocalEdge
-from elimax.structure.algebra import make_term
 from elimax.structure.arrays import Masked
+from elimax.structure.canonical import make_term
 from elimax.structure.term import Affine, AxisMap, Kind, Term
 
 NAMES = frozenset(
-    "neg sin cos tan tanh asin acos atan atan2 sinh cosh asinh acosh atanh exp exp2 expm1 log log1p logistic sqrt rsqrt "
+    "sin cos tan tanh asin acos atan atan2 sinh cosh asinh acosh atanh exp exp2 expm1 log log1p logistic sqrt rsqrt "
     "cbrt square integer_pow pow abs erf erfc erf_inv lgamma digamma polygamma igamma igammac igamma_grad_a "
-    "random_gamma_grad bessel_i0e bessel_i1e regularized_incomplete_beta zeta add add_any sub mul div rem max min "
+    "random_gamma_grad bessel_i0e bessel_i1e regularized_incomplete_beta zeta div rem max min "
     "reduce_precision convert_element_type copy copy_p clamp conj real imag complex sharding_constraint tie_in "
     "mesh_cast reshard".split()
 )
@@ -64,7 +64,7 @@ def elementwise(equation: Equation, context: Context) -> Local | None:
     edges = []
     for k, partial in zip(active, program.partials, strict=True):
         kind = Kind.UNIT if isinstance(partial, int) else Kind.VARIABLE if isinstance(partial, tuple) else Kind.CONSTANT
-        uniform = kind == Kind.UNIT or (kind == Kind.CONSTANT and partial.ndim == 0)
+        uniform = kind == Kind.UNIT or (isinstance(partial, np.ndarray) and partial.ndim == 0)
         edges.append(LocalEdge(0, k, (diagonal(shape, operands[k].value.shape, kind, uniform),)))
 
     def evaluate(values: list[Any]) -> tuple[list[Any] | None, list[Any]]:
@@ -74,7 +74,7 @@ def elementwise(equation: Equation, context: Context) -> Local | None:
         primal, partials = program.evaluate(given)
         shaped = []
         for edge, partial in zip(edges, partials, strict=True):
-            (term,) = edge.structure
+            term = _only(edge)
             if isinstance(partial, int):
                 shaped.append((partial,))
                 continue
@@ -86,6 +86,11 @@ def elementwise(equation: Equation, context: Context) -> Local | None:
         return (None if equation.linear else primal), shaped
 
     return Local(tuple(edges), evaluate, "elementwise")
+
+
+def _only(edge: LocalEdge) -> Term:
+    assert isinstance(edge.structure, tuple)
+    return edge.structure[0]
 
 
 def select(equation: Equation, context: Context) -> Local | None:
@@ -101,7 +106,7 @@ def select(equation: Equation, context: Context) -> Local | None:
         results = None if equation.linear else equation.call(*values)
         masks: list[Any] = []
         for edge in edges:
-            (term,) = edge.structure
+            term = _only(edge)
             chosen = edge.operand - 1
             if which.dtype == np.bool_:
                 mask = which if chosen == 1 else jnp.logical_not(which)

@@ -6,6 +6,7 @@ index numbers at trace time, which needs every index operand to be known then.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 
 from elimax._jax import Equation
 from elimax.partials.types import Context, Local, LocalEdge
-from elimax.structure.algebra import make_term
+from elimax.structure.canonical import make_term
 from elimax.structure.term import Affine, AxisMap, IndexTable, Kind, Table, Term
 
 
@@ -96,14 +97,14 @@ def reshape_term(out_shape: tuple[int, ...], in_shape: tuple[int, ...]) -> Term:
     """The term of a row-major reshape."""
     total = math.prod(out_shape)
     places = sorted({*_places(out_shape), *_places(in_shape), 1, total})
-    if any(high % low for low, high in zip(places, places[1:], strict=False)):
+    if any(high % low for low, high in itertools.pairwise(places)):
         flat = np.arange(total)
 
         def tables(shape: tuple[int, ...]) -> list[AxisMap]:
             return [Table(0, IndexTable(index)) for index in np.unravel_index(flat, shape)]
 
         return unit_term({0: total}, tables(out_shape), tables(in_shape))
-    sizes = {k: high // low for k, (low, high) in enumerate(zip(places, places[1:], strict=False))}
+    sizes = {k: high // low for k, (low, high) in enumerate(itertools.pairwise(places))}
 
     def axes(shape: tuple[int, ...]) -> list[AxisMap]:
         result: list[AxisMap] = []
@@ -277,7 +278,9 @@ def _call_on_integers(equation: Equation, params: dict[str, Any], operands: list
     return equation.call(*operands)[0]
 
 
-def _scatter_positions(equation: Equation, context: Context, known: dict[int, Any]) -> tuple[np.ndarray, np.ndarray] | None:
+def _scatter_positions(
+    equation: Equation, context: Context, known: dict[int, Any]
+) -> tuple[np.ndarray, np.ndarray] | None:
     """The linear transpose of a scatter-add is a gather; read it off from element numbers."""
     out_shape = context.shape(equation.outputs[0].value)
     update_shape = context.shape(equation.inputs[2].value)
@@ -297,7 +300,9 @@ def _scatter_positions(equation: Equation, context: Context, known: dict[int, An
     return source[hit].astype(np.int64) - 1, hit
 
 
-def _table_term(out_flat: np.ndarray, out_shape: tuple[int, ...], in_flat: np.ndarray, in_shape: tuple[int, ...]) -> Term:
+def _table_term(
+    out_flat: np.ndarray, out_shape: tuple[int, ...], in_flat: np.ndarray, in_shape: tuple[int, ...]
+) -> Term:
     """A term that joins listed positions.
 
     Where every element of one side occurs once, that side's axes are the labels, and each axis of the other side that
@@ -318,9 +323,7 @@ def _table_term(out_flat: np.ndarray, out_shape: tuple[int, ...], in_flat: np.nd
         if any(axis is None for axis in others):
             continue
         tables = [axis.label for axis in others if isinstance(axis, Table)]
-        if any(
-            isinstance(axis, Affine) and axis.parts and axis.parts[0][0] in tables for axis in others
-        ):
+        if any(isinstance(axis, Affine) and axis.parts and axis.parts[0][0] in tables for axis in others):
             continue
         grid = [label(k) for k in range(len(grid_shape))]
         sizes = dict(enumerate(grid_shape))

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 
 from elimax._jax import Equation
 from elimax.partials.types import Context, Local, LocalEdge
-from elimax.structure.algebra import make_term
 from elimax.structure.arrays import reindex
+from elimax.structure.canonical import make_term
 from elimax.structure.term import Affine, AxisMap, Kind
 
-NAMES = frozenset("reduce_max reduce_min reduce_prod".split())
+NAMES = frozenset(["reduce_max", "reduce_min", "reduce_prod"])
 
 
 def reduction(equation: Equation, context: Context) -> Local | None:

@@ -34,7 +34,13 @@ def is_holomorphic(program: Program) -> bool:
     for equation in program.equations:
         if not equation.active:
             continue
-        if equation.name in NON_HOLOMORPHIC or equation.name in ("custom_jvp_call", "custom_vjp_call", "scan", "cond", "while"):
+        if equation.name in NON_HOLOMORPHIC or equation.name in (
+            "custom_jvp_call",
+            "custom_vjp_call",
+            "scan",
+            "cond",
+            "while",
+        ):
             return False
         if not all(_is_complex(program, r) for r in (*equation.inputs, *equation.outputs) if r.vertex is not None):
             return False
@@ -140,8 +146,9 @@ def _region(program: Program, members: list[int], outside_reads: set[int]) -> Eq
             env.update(zip((r.value for r in equation.outputs), results, strict=True))
         return [env[r.value] for r in outputs]
 
-    return Equation("complex_region", {}, call, tuple(inputs.values()), tuple(outputs),
-                    effects=any(e.effects for e in equations))
+    return Equation(
+        "complex_region", {}, call, tuple(inputs.values()), tuple(outputs), effects=any(e.effects for e in equations)
+    )
 
 
 def _sorted(program: Program, equations: list[Equation]) -> list[Equation]:

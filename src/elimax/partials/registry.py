@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from elimax._jax import Equation
-from elimax.partials import axis_local, bilinear, elementwise, indexing, reductions, windows
+from elimax.partials import arithmetic, axis_local, bilinear, elementwise, indexing, reductions, windows
 from elimax.partials.opaque import Opaque, opaque
 from elimax.partials.types import Context, Local, Rule
 
@@ -11,6 +11,8 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(elementwise.NAMES, elementwise.elementwise),
     **dict.fromkeys(reductions.NAMES, reductions.reduction),
     **dict.fromkeys(axis_local.NAMES, axis_local.axis_local),
+    **dict.fromkeys(arithmetic.SIGNS, arithmetic.linear),
+    "mul": arithmetic.multiplication,
     "select_n": elementwise.select,
     "dot_general": bilinear.dot_general,
     "conv_general_dilated": windows.convolution,

@@ -11,8 +11,8 @@ from jax import lax
 
 from elimax._jax import Equation
 from elimax.partials.types import Context, Local, LocalEdge
-from elimax.structure.algebra import make_term
 from elimax.structure.arrays import cast, reindex
+from elimax.structure.canonical import make_term
 from elimax.structure.term import Affine, AxisMap, Kind
 
 MAX_POSITIONS = 32
@@ -25,8 +25,11 @@ def _span(size: int, out_size: int, stride: int, dilation: int, offset: int) -> 
     Returns:
       ``(first, step, count)`` of those o, or None if there are none.
     """
-    valid = [o for o in range(out_size) if (stride * o + offset) % dilation == 0
-             and 0 <= (stride * o + offset) // dilation < size]
+    valid = [
+        o
+        for o in range(out_size)
+        if (stride * o + offset) % dilation == 0 and 0 <= (stride * o + offset) // dilation < size
+    ]
     if not valid:
         return None
     step = valid[1] - valid[0] if len(valid) > 1 else 1

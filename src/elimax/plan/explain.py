@@ -63,10 +63,10 @@ def describe(structure: Structure) -> str:
         return "operator"
     if not structure:
         return "zero"
+    kinds = {_describe_term(term) for term in structure}
     if len(structure) > 1:
-        kinds = {_describe_term(term) for term in structure}
         return f"sum of {kinds.pop()}" if len(kinds) == 1 else "sum"
-    return _describe_term(structure[0])
+    return kinds.pop()
 
 
 def _describe_term(term: Term) -> str:

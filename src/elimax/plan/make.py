@@ -72,7 +72,8 @@ def fit(plan: Plan, graph: Graph) -> Plan:
 
 def _difference(planned: Graph, given: Graph) -> str:
     lines = [
-        f"the plan was made for {planned.name or 'a function'} with another graph than {given.name or 'this function'}'s:"
+        f"the plan was made for {planned.name or 'a function'}, whose graph is not that of "
+        f"{given.name or 'this function'}:"
     ]
     for what, old, new in (("argument", planned.inputs, given.inputs), ("result", planned.outputs, given.outputs)):
         for k in range(max(len(old), len(new))):
@@ -81,7 +82,8 @@ def _difference(planned: Graph, given: Graph) -> str:
             mark = "ok" if expected == came else f"DIFFERS, the plan expects {expected}"
             lines.append(f"  {what} {k}: {came}  {mark}")
     lines.append(
-        f"  vertices {given.num_vertices} (plan {planned.num_vertices}), edges {len(given.edges)} (plan {len(planned.edges)})"
+        f"  vertices {given.num_vertices} (plan {planned.num_vertices}), "
+        f"edges {len(given.edges)} (plan {len(planned.edges)})"
     )
     lines.append("Make a new plan with elimax.plan(fun, *args) for these arguments.")
     return "\n".join(lines)

@@ -55,7 +55,8 @@ def from_json(text: str, origin: str = "the text") -> Plan:
         raise PlanFormatError(f"{origin} is not a plan of elimax; expected a file written by Plan.save")
     if data.get("version") != VERSION:
         raise PlanFormatError(
-            f"{origin} is a plan of format version {data.get('version')!r}, this elimax reads version {VERSION}; plan again"
+            f"{origin} is a plan of format version {data.get('version')!r}; "
+            f"this elimax reads version {VERSION}; plan again"
         )
     try:
         graph = from_data(data["graph"])

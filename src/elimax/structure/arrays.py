@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from elimax.structure.algebra import TermProduct
+from elimax.structure.recipes import TermProduct
 from elimax.structure.relation import labels_of
 from elimax.structure.term import AxisMap, Table, Term
 
@@ -85,7 +85,9 @@ def negate(value: Value) -> Value:
     """Minus a value."""
     if isinstance(value, Masked):
         return Masked(value.mask, negate(value.value))
-    return -value if isinstance(value, int | np.ndarray | np.generic) else lax.neg(value)
+    if isinstance(value, int):
+        return -value
+    return np.negative(value) if isinstance(value, np.ndarray | np.generic) else lax.neg(value)
 
 
 def reindex(value: Value, maps: Sequence[AxisMap], sizes: Sequence[int]) -> tuple[Value, tuple[int, ...]]:
@@ -111,51 +113,54 @@ def reindex(value: Value, maps: Sequence[AxisMap], sizes: Sequence[int]) -> tupl
     occurrences = [label for axis in maps for label in labels_of(axis)]
     if len(occurrences) != len(set(occurrences)):
         return _gather(value, maps, sizes, labels), labels
-    starts, limits, strides, flips, drops = [], [], [], [], []
+    box: list[tuple[int, int, int]] = []
+    flips: list[int] = []
     shape: list[int] = []
     current: list[int] = []
     takes: list[tuple[int, np.ndarray]] = []
     for axis, index in enumerate(maps):
         length = value.shape[axis]
         if isinstance(index, Table):
-            starts.append(0), limits.append(length), strides.append(1)
+            box.append((0, length, 1))
             takes.append((len(current), index.table.indices))
             shape.append(length)
             current.append(index.label)
             continue
         if not index.parts:
-            starts.append(index.offset), limits.append(index.offset + 1), strides.append(1)
-            drops.append(axis)
+            box.append((index.offset, index.offset + 1, 1))
             continue
         if len(index.parts) == 1:
             ((label, stride),) = index.parts
             last = index.offset + stride * (sizes[label] - 1)
-            starts.append(min(index.offset, last)), limits.append(max(index.offset, last) + 1)
-            strides.append(abs(stride))
+            box.append((min(index.offset, last), max(index.offset, last) + 1, abs(stride)))
             if stride < 0:
                 flips.append(len(current))
             shape.append(sizes[label])
             current.append(label)
             continue
         digits = sorted(index.parts, key=lambda part: -part[1])
-        starts.append(0), limits.append(length), strides.append(1)
+        box.append((0, length, 1))
         for label, stride in digits:
             if stride < 0:
                 return _gather(value, maps, sizes, labels), labels
             shape.append(sizes[label])
             current.append(label)
-        if index.offset or int(np.prod([sizes[label] for label, _ in digits])) != length or not _full_digits(digits, sizes):
+        if (
+            index.offset
+            or int(np.prod([sizes[label] for label, _ in digits])) != length
+            or not _full_digits(digits, sizes)
+        ):
             return _gather(value, maps, sizes, labels), labels
     if isinstance(value, np.ndarray):
-        result = value[tuple(slice(a, b, c) for a, b, c in zip(starts, limits, strides, strict=True))].reshape(shape)
+        result = value[tuple(slice(a, b, c) for a, b, c in box)].reshape(shape)
         for axis in flips:
             result = np.flip(result, axis)
         for axis, indices in takes:
             result = np.take(result, indices, axis)
         return np.transpose(result, np.argsort(current)), labels
     result = value
-    if any(starts) or any(c != 1 for c in strides) or tuple(limits) != tuple(value.shape):
-        result = lax.slice(result, starts, limits, strides)
+    if any((a, b, c) != (0, length, 1) for (a, b, c), length in zip(box, value.shape, strict=True)):
+        result = lax.slice(result, *zip(*box, strict=True))
     if tuple(result.shape) != tuple(shape):
         result = lax.reshape(result, shape)
     if flips:
@@ -264,7 +269,7 @@ def _multiply(
         a, b = spread(a, a_labels, result), spread(b, b_labels, result)
         if isinstance(a, np.ndarray | np.generic) and isinstance(b, np.ndarray | np.generic):
             return np.multiply(a, b)
-        return jnp.multiply(a, b)
+        return jnp.multiply(jnp.asarray(a), jnp.asarray(b))
     keep = set(result)
     a, a_labels = _sum_out(a, a_labels, keep | set(b_labels)), tuple(k for k in a_labels if k in keep or k in b_labels)
     b, b_labels = _sum_out(b, b_labels, keep | set(a_labels)), tuple(k for k in b_labels if k in keep or k in a_labels)

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from elimax.structure.algebra import positions, term_ranges
 from elimax.structure.arrays import Value, as_array, as_array_over_labels, broadcast, spread
+from elimax.structure.positions import positions, term_ranges
 from elimax.structure.relation import labels_of
 from elimax.structure.term import Affine, Table, Term
 
@@ -186,7 +186,7 @@ def _place(value: Value, term: Term, defining: dict[int, int], dtype: Any, range
     array = jnp.broadcast_to(array, shape)
     if not masks:
         return array
-    wanted = None
+    wanted: Any = None
     for position in masks:
         axis = axes[position]
         assert isinstance(axis, Affine)
@@ -214,7 +214,9 @@ def _scatter(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges:
     index_dtype = np.int32 if size < 2**31 else np.int64
     unique = np.unique(flat).size == flat.size
     result = jnp.zeros((size,), dtype).at[flat.astype(index_dtype)]
-    updated = result.set(data, unique_indices=True, mode="promise_in_bounds") if unique else result.add(
-        data, mode="promise_in_bounds"
+    updated = (
+        result.set(data, unique_indices=True, mode="promise_in_bounds")
+        if unique
+        else result.add(data, mode="promise_in_bounds")
     )
     return updated.reshape(shape)

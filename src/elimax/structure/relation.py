@@ -10,8 +10,9 @@ both without touching single indices. What is left is joined by enumeration.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def labels_of(axis: AxisMap) -> tuple[int, ...]:
     return tuple(label for label, _ in axis.parts)
 
 
-def replace_labels(axis: AxisMap, mapping: dict[int, AxisMap]) -> AxisMap:
+def replace_labels(axis: AxisMap, mapping: Mapping[int, AxisMap]) -> AxisMap:
     """Compose an index map with expressions for some of its labels."""
     if isinstance(axis, Table):
         inner = mapping.get(axis.label)
@@ -75,7 +76,7 @@ def _intersect(s1: int, o1: int, n1: int, s2: int, o2: int, n2: int) -> tuple[in
     """Solve ``s1*a + o1 == s2*b + o2`` for 0 <= a < n1, 0 <= b < n2.
 
     Returns:
-      ``(a0, pa, b0, pb, count)`` with ``a = a0 + pa*t``, ``b = b0 + pb*t`` for 0 <= t < count, or None if there is none.
+      ``(a0, pa, b0, pb, count)`` with ``a = a0 + pa*t`` and ``b = b0 + pb*t`` for 0 <= t < count, or None.
     """
     divisor = math.gcd(s1, s2)
     if (o2 - o1) % divisor:
@@ -170,7 +171,10 @@ class Relation:
         if isinstance(a, Table) or isinstance(b, Table):
             if isinstance(a, Table) and isinstance(b, Table) and a.label != b.label:
                 return None
-            return self._solve_table(a, b) if isinstance(a, Table) else self._solve_table(b, a)
+            if isinstance(a, Table):
+                return self._solve_table(a, b)
+            assert isinstance(b, Table)
+            return self._solve_table(b, a)
         if len(a.parts) > 1 or len(b.parts) > 1:
             return self._solve_digits(a, b)
         if not a.parts and not b.parts:
@@ -204,14 +208,18 @@ class Relation:
         indices = a.table.indices
         if isinstance(b, Table):  # the same label on both sides
             return self._keep(a.label, indices == b.table.indices)
-        if not b.parts:
-            return self._keep(a.label, indices == b.offset)
         if len(b.parts) > 1:
             return None
-        ((lb, sb),) = b.parts
+        for lb, sb in b.parts:
+            return self._solve_table_against(a, b.offset, lb, sb)
+        return self._keep(a.label, indices == b.offset)
+
+    def _solve_table_against(self, a: Table, offset: int, lb: int, sb: int) -> bool | None:
+        """A table against the progression ``offset + sb * lb``."""
+        indices = a.table.indices
         if lb == a.label:
-            return self._keep(a.label, indices == b.offset + sb * np.arange(indices.size))
-        value, rest = np.divmod(indices - b.offset, sb)
+            return self._keep(a.label, indices == offset + sb * np.arange(indices.size))
+        value, rest = np.divmod(indices - offset, sb)
         valid = (rest == 0) & (value >= 0) & (value < self.sizes[lb])
         if not self._in_own_map(lb):
             return None
@@ -242,7 +250,7 @@ class Relation:
     # -- mixed radix ----------------------------------------------------------------------------------------------
 
     def _digits(self, a: Affine) -> list[tuple[int, int]] | None:
-        """``(label, size)`` from the slowest to the fastest digit if the map is a full mixed-radix number, else None."""
+        """``(label, size)`` from the slowest to the fastest digit of a full mixed-radix number, else None."""
         parts = sorted(a.parts, key=lambda part: -part[1])
         if not parts or parts[-1][1] <= 0:
             return None
@@ -266,21 +274,21 @@ class Relation:
         if {label for label, _ in da} & {label for label, _ in db}:
             return None
         breaks = sorted({*_suffix_products(da), *_suffix_products(db)})
-        if any(high % low for low, high in zip(breaks, breaks[1:], strict=False)):
+        if any(high % low for low, high in itertools.pairwise(breaks)):
             return None
         if any(label in self._table_labels() for label, _ in (*da, *db)):
             return None
         total = math.prod(s for _, s in da)
         bounds = [*breaks, total]
-        digits = {
-            low: self._fresh(high // low) for low, high in zip(bounds, bounds[1:], strict=False)
-        }
+        digits = {low: self._fresh(high // low) for low, high in itertools.pairwise(bounds)}
         mapping: dict[int, AxisMap] = {}
         for number in (da, db):
             low = total
             for label, size in number:
                 high, low = low, low // size
-                mapping[label] = Affine(0, tuple((d, place // low) for place, d in digits.items() if low <= place < high))
+                mapping[label] = Affine(
+                    0, tuple((d, place // low) for place, d in digits.items() if low <= place < high)
+                )
         self.substitute(mapping)
         return True
 
@@ -322,7 +330,11 @@ class Relation:
             label: Table(g, IndexTable(left_grid[label][left_pick])) for label in left_labels
         }
         mapping.update(
-            {label: Table(g, IndexTable(right_grid[label][right_pick])) for label in right_labels if label not in common}
+            {
+                label: Table(g, IndexTable(right_grid[label][right_pick]))
+                for label in right_labels
+                if label not in common
+            }
         )
         self.substitute(mapping)
         return True

@@ -10,9 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from elimax.structure.algebra import Collect, OperatorProduct, Product, as_terms, hull, materialise_forward
+from elimax.structure.algebra import Product, as_terms
 from elimax.structure.arrays import Value, as_array, as_array_over_labels, broadcast, cast, spread, times
 from elimax.structure.dense import dense
+from elimax.structure.operators import materialise_forward
+from elimax.structure.positions import hull
+from elimax.structure.recipes import Collect, OperatorProduct
 from elimax.structure.term import Operator, Structure, Term
 
 
@@ -72,19 +75,32 @@ def _add(members: list[tuple[Value, Term]], term: Term, dtype: Any) -> Value:
     return broadcast(total, term.value_shape)
 
 
-def multiply(recipe: Product, left: Values, right: Values, left_structure: Structure, right_structure: Structure, out_dtype: Any, mid_dtype: Any) -> tuple[Value, ...]:
+def multiply(
+    recipe: Product,
+    left: Values,
+    right: Values,
+    left_structure: Structure,
+    right_structure: Structure,
+    out_dtype: Any,
+    mid_dtype: Any,
+) -> tuple[Value, ...]:
     """Values of the product of two edges.
 
     Args:
       recipe: what `elimax.structure.algebra.product` returned for the two structures.
-      left, right: values of the edges ``out <- mid`` and ``mid <- in``.
-      left_structure, right_structure: their structures.
-      out_dtype, mid_dtype: dtypes of the dependent and of the eliminated value.
+      left: values of the edge ``out <- mid``.
+      right: values of the edge ``mid <- in``.
+      left_structure: structure of the left edge.
+      right_structure: structure of the right edge.
+      out_dtype: dtype of the dependent value.
+      mid_dtype: dtype of the eliminated value.
     """
     if isinstance(recipe, OperatorProduct):
         return _multiply_operator(recipe, left, right, left_structure, right_structure, out_dtype, mid_dtype)
-    assert not isinstance(left, OperatorValue) and not isinstance(right, OperatorValue)
-    assert not isinstance(left_structure, Operator) and not isinstance(right_structure, Operator)
+    assert not isinstance(left, OperatorValue)
+    assert not isinstance(right, OperatorValue)
+    assert not isinstance(left_structure, Operator)
+    assert not isinstance(right_structure, Operator)
     if recipe.left is not None:
         left = gather_terms(recipe.left, left, left_structure, out_dtype)
     if recipe.right is not None:
@@ -94,25 +110,36 @@ def multiply(recipe: Product, left: Values, right: Values, left_structure: Struc
 
 
 def _multiply_operator(
-    recipe: OperatorProduct, left: Values, right: Values, left_structure: Structure, right_structure: Structure, out_dtype: Any, mid_dtype: Any
+    recipe: OperatorProduct,
+    left: Values,
+    right: Values,
+    left_structure: Structure,
+    right_structure: Structure,
+    out_dtype: Any,
+    mid_dtype: Any,
 ) -> tuple[Value, ...]:
     if not recipe.structure:
         return ()
     if recipe.how == "jvp":
-        assert isinstance(left, OperatorValue) and left.jvp is not None
-        assert isinstance(left_structure, Operator) and not isinstance(right_structure, Operator)
+        assert isinstance(left, OperatorValue)
+        assert left.jvp is not None
+        assert isinstance(left_structure, Operator)
+        assert not isinstance(right_structure, Operator)
         columns = box(right, right_structure, mid_dtype, [(0, left_structure.in_size)], None)  # [mid, in...]
         seeds = columns.reshape(left_structure.in_size, -1)
         result = jax.vmap(left.jvp, in_axes=1, out_axes=1)(seeds)
         return (_fit(result, recipe.structure[0]),)
     if recipe.how == "vjp":
-        assert isinstance(right, OperatorValue) and right.vjp is not None
-        assert isinstance(right_structure, Operator) and not isinstance(left_structure, Operator)
+        assert isinstance(right, OperatorValue)
+        assert right.vjp is not None
+        assert isinstance(right_structure, Operator)
+        assert not isinstance(left_structure, Operator)
         rows = box(left, left_structure, out_dtype, None, [(0, right_structure.out_size)])  # [out..., mid]
         seeds = cast(rows.reshape(-1, right_structure.out_size), right.out_dtype)
         result = cast(jax.vmap(right.vjp)(seeds), out_dtype)
         return (_fit(result, recipe.structure[0]),)
-    assert recipe.inner is not None and recipe.dense is not None
+    assert recipe.inner is not None
+    assert recipe.dense is not None
     if recipe.how == "left":
         assert isinstance(left_structure, Operator)
         left, left_structure = dense_operator(left, left_structure), (recipe.dense,)
@@ -139,11 +166,17 @@ def dense_operator(value: Values, structure: Operator) -> tuple[Value, ...]:
     return (cast(matrix, value.out_dtype).reshape(shape),)
 
 
-def sum_values(recipe: Collect, left: Values, right: Values, left_structure: Structure, right_structure: Structure, dtype: Any) -> tuple[Value, ...]:
+def sum_values(
+    recipe: Collect, left: Values, right: Values, left_structure: Structure, right_structure: Structure, dtype: Any
+) -> tuple[Value, ...]:
     """Values of the sum of two blocks; see `elimax.structure.algebra.add`."""
     parts: list[Value] = []
     for values, structure in ((left, left_structure), (right, right_structure)):
-        parts.extend(dense_operator(values, structure) if isinstance(structure, Operator) else values)
+        if isinstance(structure, Operator):
+            parts.extend(dense_operator(values, structure))
+        else:
+            assert not isinstance(values, OperatorValue)
+            parts.extend(values)
     return gather_terms(recipe, parts, (*as_terms(left_structure), *as_terms(right_structure)), dtype)
 
 

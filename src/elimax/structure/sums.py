@@ -1,0 +1,63 @@
+"""Sums of blocks: terms at equal positions are added, and too many different ones consolidated."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+
+import numpy as np
+
+from elimax.structure.canonical import sort_key
+from elimax.structure.positions import dense_term, hull, positions
+from elimax.structure.recipes import Collect, Consolidation
+from elimax.structure.term import IndexTable, Kind, Table, Term
+
+MAX_TERMS = 48
+"""Blocks with more terms than this are consolidated into a dense or a tabulated term."""
+
+
+@functools.lru_cache(maxsize=65536)
+def collect(terms: tuple[Term, ...]) -> Collect:
+    """Group summands at equal positions, and consolidate when too many different ones remain."""
+    groups: dict[tuple, list[int]] = {}
+    for position, term in enumerate(terms):
+        groups.setdefault((term.sizes, term.out_axes, term.in_axes), []).append(position)
+    merged = []
+    for members in groups.values():
+        first = terms[members[0]]
+        if len(members) > 1:
+            kind = max(Kind.CONSTANT, *(terms[m].kind for m in members))
+            labels = tuple(sorted({label for m in members for label in terms[m].value_labels}))
+            first = dataclasses.replace(first, kind=kind, value_labels=labels)
+        merged.append((sort_key(first), first, tuple(members)))
+    merged.sort(key=lambda item: item[0])
+    result = tuple(term for _, term, _ in merged)
+    consolidated = consolidate(result) if len(result) > MAX_TERMS else None
+    return Collect(result, tuple(members for _, _, members in merged), consolidated)
+
+
+def consolidate(terms: tuple[Term, ...]) -> Consolidation:
+    """Rewrite terms as one: dense over their bounding box if at least a quarter full, else a table of positions."""
+    outs, ins = hull(terms, "out"), hull(terms, "in")
+    box = [stop - start for start, stop in (*outs, *ins)]
+    entries = [positions(term) for term in terms]
+    starts = np.array([start for start, _ in (*outs, *ins)], dtype=np.int64)
+    total = math.prod(box)
+    flat = []
+    for columns in entries:
+        index = np.zeros(columns.shape[1], dtype=np.int64)
+        for axis, size in enumerate(box):
+            index = index * size + (columns[axis] - starts[axis])
+        flat.append(index)
+    unique, inverse = np.unique(np.concatenate(flat), return_inverse=True)
+    kind = Kind.VARIABLE if any(term.kind == Kind.VARIABLE for term in terms) else Kind.CONSTANT
+    if 4 * unique.size >= total:
+        term = dataclasses.replace(dense_term(outs, ins), kind=kind)
+        return Consolidation(term, tuple(IndexTable(index) for index in flat))
+    where = np.stack(np.unravel_index(unique, box)) + starts[:, None] if box else np.zeros((0, unique.size))
+    maps = [Table(0, IndexTable(row)) for row in where]
+    num_out = len(outs)
+    term = Term((unique.size,), tuple(maps[:num_out]), tuple(maps[num_out:]), (0,), kind)
+    bounds = np.cumsum([index.size for index in flat])[:-1]
+    return Consolidation(term, tuple(IndexTable(part) for part in np.split(inverse.ravel(), bounds)))
