@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 _SAMPLE_SECONDS = 2e-4
-_MIN_ROUNDS, _MAX_ROUNDS = 3, 400
+_MIN_ROUNDS, _MAX_ROUNDS = 5, 400
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +50,7 @@ def compare(variants: Mapping[str, Callable[[], Any]], seconds: float = 1.0, see
 
     Args:
       variants: functions without arguments that return arrays; they are waited for.
-      seconds: time to spend, warm-up excluded; at least three rounds are run in any case.
+      seconds: time to spend, warm-up excluded; at least five rounds are run in any case.
       seed: of the order in which variants take turns.
 
     Returns:
