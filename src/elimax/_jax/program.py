@@ -36,6 +36,10 @@ ZERO_DERIVATIVE = frozenset(
 """Primitives whose derivative is zero by JAX's own rules."""
 
 
+MUTABLE = frozenset("new_ref empty_ref free_ref freeze get swap addupdate run_state new_box box_get box_set".split())
+"""Primitives that read or write mutable arrays; a program with one of them is differentiated as a whole."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Value:
     """Shape, dtype and weak type of a value."""
@@ -150,6 +154,8 @@ def inline(closed: Any, active: Sequence[bool], expand: bool = True) -> Program:
       active: for each argument, whether it is an independent variable.
       expand: whether ``custom_jvp`` rules are expanded; otherwise their calls stay single equations.
     """
+    if _called_names(closed.jaxpr) & MUTABLE:
+        return whole(closed, active)
     builder = _Builder(expand)
     inputs = []
     for var, is_active in zip(closed.jaxpr.invars, active, strict=True):
@@ -157,6 +163,31 @@ def inline(closed: Any, active: Sequence[bool], expand: bool = True) -> Program:
         inputs.append(Ref(number, number if is_active and is_inexact(var.aval.dtype) else None))
     outputs = builder.run(closed, inputs, linear=False)
     return Program(builder.values, builder.constants, builder.literals, inputs, builder.equations, outputs)
+
+
+def whole(closed: Any, active: Sequence[bool]) -> Program:
+    """A closed jaxpr as a program of one equation."""
+    builder = _Builder(expand=False)
+    fun = as_function(closed)
+    inputs, outputs = [], []
+    for var, is_active in zip(closed.jaxpr.invars, active, strict=True):
+        number = builder.new_value(var.aval)
+        inputs.append(Ref(number, number if is_active and is_inexact(var.aval.dtype) else None))
+    for var in closed.jaxpr.outvars:
+        number = builder.new_value(var.aval)
+        outputs.append(Ref(number, number if is_inexact(var.aval.dtype) else None))
+    equation = Equation("program", {"jaxpr": closed}, lambda *xs: list(fun(*xs)), tuple(inputs), tuple(outputs))
+    return Program(builder.values, builder.constants, builder.literals, inputs, [equation], outputs)
+
+
+def _called_names(jaxpr: Any) -> set[str]:
+    """Names of the primitives of a jaxpr and of the jaxprs that it merely calls."""
+    names = set()
+    for equation in jaxpr.eqns:
+        names.add(equation.primitive.name)
+        if equation.primitive.name in CALLS:
+            names |= _called_names(_closed(equation.params[CALLS[equation.primitive.name]]).jaxpr)
+    return names
 
 
 class _Builder:

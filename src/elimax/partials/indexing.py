@@ -195,6 +195,46 @@ def split(equation: Equation, context: Context) -> Local | None:
     return _units(equation, terms)
 
 
+def stack(equation: Equation, context: Context) -> Local | None:
+    """Each operand fills one index of a new axis."""
+    new = equation.params["axis"]
+    terms = []
+    for k, ref in enumerate(equation.inputs):
+        shape = context.shape(ref.value)
+        if ref.vertex is not None and math.prod(shape):
+            axes = [label(d) for d in range(len(shape))]
+            out_axes = [*axes[:new], Affine(k), *axes[new:]]
+            terms.append((0, k, unit_term(dict(enumerate(shape)), out_axes, axes)))
+    return _units(equation, terms)
+
+
+def unstack(equation: Equation, context: Context) -> Local | None:
+    """Each result is one index of an axis that disappears."""
+    old = equation.params["axis"]
+    terms = []
+    for k, ref in enumerate(equation.outputs):
+        shape = context.shape(ref.value)
+        if ref.vertex is not None and math.prod(shape):
+            axes = [label(d) for d in range(len(shape))]
+            in_axes = [*axes[:old], Affine(k), *axes[old:]]
+            terms.append((k, 0, unit_term(dict(enumerate(shape)), axes, in_axes)))
+    return _units(equation, terms)
+
+
+def tile(equation: Equation, context: Context) -> Local | None:
+    """Result index ``copy * length + index`` reads operand index ``index``."""
+    shape = context.shape(equation.inputs[0].value)
+    out_shape = context.shape(equation.outputs[0].value)
+    rank = len(shape)
+    if len(out_shape) != rank or not math.prod(out_shape):
+        return None
+    sizes = {k: m // n for k, (m, n) in enumerate(zip(out_shape, shape, strict=True))}
+    sizes.update({rank + k: n for k, n in enumerate(shape)})
+    out_axes = [Affine(0, ((k, n), (rank + k, 1))) for k, n in enumerate(shape)]
+    in_axes = [label(rank + k) for k in range(rank)]
+    return _units(equation, [(0, 0, unit_term(sizes, out_axes, in_axes))])
+
+
 def reduce_sum(equation: Equation, context: Context) -> Local | None:
     """Summed axes have a label of their own on the in side."""
     shape = context.shape(equation.inputs[0].value)

@@ -36,6 +36,37 @@ def _span(size: int, out_size: int, stride: int, dilation: int, offset: int) -> 
     return valid[0], step, len(valid)
 
 
+def window_sum(equation: Equation, context: Context) -> Local | None:
+    """reduce_window_sum: every value is one."""
+    params = equation.params
+    shape, out_shape = context.shape(equation.inputs[0].value), context.shape(equation.outputs[0].value)
+    window = params["window_dimensions"]
+    if math.prod(window) > MAX_POSITIONS or not math.prod(out_shape):
+        return None
+    terms = []
+    for position in itertools.product(*[range(w) for w in window]):
+        sizes: dict[int, int] = {}
+        out_axes: list[AxisMap] = []
+        in_axes: list[AxisMap] = []
+        for k, n in enumerate(shape):
+            stride, dilation = params["window_strides"][k], params["base_dilation"][k]
+            offset = position[k] * params["window_dilation"][k] - params["padding"][k][0]
+            span = _span(n, out_shape[k], stride, dilation, offset)
+            if span is None:
+                break
+            first, step, count = span
+            sizes[k] = count
+            out_axes.append(Affine(first, ((k, step),)))
+            in_axes.append(Affine((stride * first + offset) // dilation, ((k, max(1, stride * step // dilation)),)))
+        else:
+            terms.append(make_term(sizes, out_axes, in_axes, [], Kind.UNIT)[0])
+
+    def evaluate(values: list[Any]) -> tuple[list[Any] | None, list[Any]]:
+        return (None if equation.linear else equation.call(*values)), [(1,) * len(terms)]
+
+    return Local((LocalEdge(0, 0, tuple(terms)),), evaluate, "window")
+
+
 def convolution(equation: Equation, context: Context) -> Local | None:
     """conv_general_dilated without feature or batch groups."""
     params = equation.params

@@ -192,14 +192,18 @@ def _place(value: Value, term: Term, defining: dict[int, int], dtype: Any, range
         assert isinstance(axis, Affine)
         # scale * index == sum over the labels, each expressed by the index of its defining axis.
         scale = math.lcm(*(abs(axes[defining[label]].parts[0][1]) for label, _ in axis.parts))  # type: ignore[union-attr]
-        right: Any = np.int32(scale * (axis.offset - ranges[position][0]))
+        right: Any = 0
+        shift = scale * (axis.offset - ranges[position][0])
         for label, stride in axis.parts:
             other = axes[defining[label]]
             assert isinstance(other, Affine)
             factor = scale * stride // other.parts[0][1]
             index = lax.broadcasted_iota(np.int32, shape, defining[label])
-            right = right + np.int32(factor) * index + np.int32(factor * (ranges[defining[label]][0] - other.offset))
-        equal = np.int32(scale) * lax.broadcasted_iota(np.int32, shape, position) == right
+            right = right + (index if factor == 1 else np.int32(factor) * index)
+            shift += factor * (ranges[defining[label]][0] - other.offset)
+        left = lax.broadcasted_iota(np.int32, shape, position)
+        left = left if scale == 1 else np.int32(scale) * left
+        equal = left == (right + np.int32(shift) if shift else right)
         wanted = equal if wanted is None else wanted & equal
     return lax.select(wanted, array, jnp.zeros(shape, dtype))
 
