@@ -20,7 +20,8 @@ NAMES = frozenset(
     "cbrt square integer_pow pow abs erf erfc erf_inv lgamma digamma polygamma igamma igammac igamma_grad_a "
     "random_gamma_grad bessel_i0e bessel_i1e regularized_incomplete_beta zeta div rem max min "
     "reduce_precision convert_element_type copy copy_p clamp conj real imag complex sharding_constraint tie_in "
-    "mesh_cast reshard name stage layout_constraint relayout pvary log2 one_minus_square with_memory_space_constraint".split()
+    "mesh_cast reshard name stage layout_constraint relayout pvary log2 one_minus_square "
+    "with_memory_space_constraint".split()
 )
 
 
