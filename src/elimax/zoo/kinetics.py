@@ -34,20 +34,31 @@ def hires(concentrations: jax.Array) -> jax.Array:
     Returns:
       Time derivatives of the concentrations, [8].
     """
-    y1, y2, y3, y4, y5, y6, y7, y8 = concentrations
+    return jnp.stack(hires_components(*concentrations))
+
+
+def hires_components(
+    y1: jax.Array,
+    y2: jax.Array,
+    y3: jax.Array,
+    y4: jax.Array,
+    y5: jax.Array,
+    y6: jax.Array,
+    y7: jax.Array,
+    y8: jax.Array,
+) -> list[jax.Array]:
+    """The same with every concentration and rate a scalar []."""
     bound = 280.0 * y6 * y8 - 1.81 * y7
-    return jnp.stack(
-        [
-            -1.71 * y1 + 0.43 * y2 + 8.32 * y3 + 0.0007,
-            1.71 * y1 - 8.75 * y2,
-            -10.03 * y3 + 0.43 * y4 + 0.035 * y5,
-            8.32 * y2 + 1.71 * y3 - 1.12 * y4,
-            -1.745 * y5 + 0.43 * y6 + 0.43 * y7,
-            -280.0 * y6 * y8 + 0.69 * y4 + 1.71 * y5 - 0.43 * y6 + 0.69 * y7,
-            bound,
-            -bound,
-        ]
-    )
+    return [
+        -1.71 * y1 + 0.43 * y2 + 8.32 * y3 + 0.0007,
+        1.71 * y1 - 8.75 * y2,
+        -10.03 * y3 + 0.43 * y4 + 0.035 * y5,
+        8.32 * y2 + 1.71 * y3 - 1.12 * y4,
+        -1.745 * y5 + 0.43 * y6 + 0.43 * y7,
+        -280.0 * y6 * y8 + 0.69 * y4 + 1.71 * y5 - 0.43 * y6 + 0.69 * y7,
+        bound,
+        -bound,
+    ]
 
 
 def build_robertson(*, dtype: npt.DTypeLike | None = None) -> Problem:

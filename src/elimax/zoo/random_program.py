@@ -61,13 +61,16 @@ def draw_program(seed: int, size: int, ranks: tuple[int, ...], width: int, num_o
     of_rank: dict[int, list[int]] = {rank: [] for rank in (SCALAR, VECTOR, MATRIX)}
     for value, rank in enumerate(ranks):
         of_rank[rank].append(value)
+    unused = set(range(len(ranks)))
     steps: list[Step] = []
     while len(steps) < size:
         name = names[rng.integers(len(names))]
         operation = table[name]
         if not all(of_rank[rank] for rank in operation.operands):
             continue
-        operands = tuple(_draw_operand(rng, of_rank[rank]) for rank in operation.operands)
+        operands = tuple(_draw_operand(rng, of_rank[rank], unused) for rank in operation.operands)
+        unused.difference_update(operands)
+        unused.add(len(ranks) + len(steps))
         of_rank[operation.result].append(len(ranks) + len(steps))
         steps.append(Step(name, operands, int(rng.integers(width))))
     last = len(ranks) + size - 1
@@ -75,10 +78,11 @@ def draw_program(seed: int, size: int, ranks: tuple[int, ...], width: int, num_o
     return Program(len(ranks), tuple(steps), (*(int(value) for value in others), last))
 
 
-def _draw_operand(rng: np.random.Generator, candidates: list[int]) -> int:
-    """Half of the time a recent value, which makes programs deep; else any value."""
-    recent = candidates[-4:] if rng.random() < 0.5 else candidates
-    return recent[rng.integers(len(recent))]
+def _draw_operand(rng: np.random.Generator, candidates: list[int], unused: set[int]) -> int:
+    """Often a value that nothing uses yet, which leaves little dead code; else any value."""
+    waiting = [value for value in candidates[-16:] if value in unused]
+    pool = waiting if waiting and rng.random() < 0.6 else candidates
+    return pool[rng.integers(len(pool))]
 
 
 def build(
