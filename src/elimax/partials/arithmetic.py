@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from elimax._jax import Equation
-from elimax.partials.elementwise import diagonal
+from elimax.partials.elementwise import broadcasts, diagonal
 from elimax.partials.types import Context, Local, LocalEdge
 from elimax.structure.term import Kind
 
@@ -24,9 +24,9 @@ def linear(equation: Equation, context: Context) -> Local | None:
     for k, ref in enumerate(equation.inputs):
         if ref.vertex is None:
             continue
-        if context.shape(ref.value) not in (shape, ()):
+        if not broadcasts(context.shape(ref.value), shape):
             return None
-        edges.append(LocalEdge(0, k, (diagonal(shape, context.shape(ref.value), Kind.UNIT, True),)))
+        edges.append(LocalEdge(0, k, (diagonal(shape, context.shape(ref.value), Kind.UNIT, ()),)))
         partials.append((signs[k],))
 
     def evaluate(values: list[Any]) -> tuple[list[Any] | None, list[Any]]:
@@ -43,7 +43,7 @@ def multiplication(equation: Equation, context: Context) -> Local | None:
     for k, ref in enumerate(equation.inputs):
         if ref.vertex is None:
             continue
-        if context.shape(ref.value) not in (shape, ()):
+        if not broadcasts(context.shape(ref.value), shape):
             return None
         other = equation.inputs[1 - k].value
         kind = Kind.VARIABLE
@@ -52,8 +52,8 @@ def multiplication(equation: Equation, context: Context) -> Local | None:
             kind = (
                 Kind.UNIT if constant.ndim == 0 and abs(constant) == 1 and constant.dtype.kind == "f" else Kind.CONSTANT
             )
-        uniform = kind == Kind.UNIT or (kind == Kind.CONSTANT and context.shape(other) == ())
-        edges.append(LocalEdge(0, k, (diagonal(shape, context.shape(ref.value), kind, uniform),)))
+        value_shape = () if kind == Kind.UNIT else context.shape(other)
+        edges.append(LocalEdge(0, k, (diagonal(shape, context.shape(ref.value), kind, value_shape),)))
 
     def evaluate(values: list[Any]) -> tuple[list[Any] | None, list[Any]]:
         partials = []
@@ -65,8 +65,8 @@ def multiplication(equation: Equation, context: Context) -> Local | None:
             elif term.kind == Kind.CONSTANT:
                 partials.append((np.asarray(other, dtype).reshape(term.value_shape),))
             else:
-                full = jnp.broadcast_to(other, shape) if jnp.shape(other) != shape else jnp.asarray(other)
-                partials.append((full if full.shape == term.value_shape else full.reshape(term.value_shape),))
+                array = jnp.asarray(other)
+                partials.append((array if array.shape == term.value_shape else array.reshape(term.value_shape),))
         return (None if equation.linear else equation.call(*values)), partials
 
     return Local(tuple(edges), evaluate, "arithmetic")

@@ -25,19 +25,27 @@ NAMES = frozenset(
 )
 
 
-def diagonal(out_shape: tuple[int, ...], in_shape: tuple[int, ...], kind: Kind, uniform: bool) -> Term:
-    """The term of an elementwise dependence; a scalar operand is read by every element of the result.
+def broadcasts(in_shape: tuple[int, ...], out_shape: tuple[int, ...]) -> bool:
+    """Whether an operand of a shape may stand beside others: a scalar, or equal up to axes of length 1."""
+    return not in_shape or (
+        len(in_shape) == len(out_shape) and all(n in (1, m) for n, m in zip(in_shape, out_shape, strict=True))
+    )
+
+
+def diagonal(out_shape: tuple[int, ...], in_shape: tuple[int, ...], kind: Kind, value_shape: tuple[int, ...]) -> Term:
+    """The term of an elementwise dependence; an operand's axis of length 1 is read by every element along it.
 
     Args:
       out_shape: shape of the result.
-      in_shape: shape of the operand, equal to it or ().
+      in_shape: shape of the operand; see `broadcasts`.
       kind: kind of the values.
-      uniform: whether one value serves all elements.
+      value_shape: shape of the values before axes of length 1 are dropped; see `broadcasts`.
     """
     sizes = dict(enumerate(out_shape))
     axes: list[AxisMap] = [Affine(0, ((k, 1),)) for k in range(len(out_shape))]
-    labels = [] if uniform else [k for k, n in enumerate(out_shape) if n != 1]
-    term, _ = make_term(sizes, axes, axes[: len(in_shape)], labels, kind)
+    in_axes = [axes[k] if n == out_shape[k] else Affine(0) for k, n in enumerate(in_shape)]
+    labels = [k for k, n in enumerate(value_shape) if n != 1]
+    term, _ = make_term(sizes, axes, in_axes, labels, kind)
     return term
 
 
@@ -58,7 +66,7 @@ def elementwise(equation: Equation, context: Context) -> Local | None:
         )
         for r in equation.inputs
     ]
-    if any(o.active and o.value.shape not in (shape, ()) for o in operands):
+    if not all(broadcasts(o.value.shape, shape) for o in operands if o.active):
         return None
     program = local_program(equation.name, equation.params, equation.call, operands, equation.linear)
     active = [k for k, o in enumerate(operands) if o.active]
@@ -66,7 +74,8 @@ def elementwise(equation: Equation, context: Context) -> Local | None:
     for k, partial in zip(active, program.partials, strict=True):
         kind = Kind.UNIT if isinstance(partial, int) else Kind.VARIABLE if isinstance(partial, tuple) else Kind.CONSTANT
         uniform = kind == Kind.UNIT or (isinstance(partial, np.ndarray) and partial.ndim == 0)
-        edges.append(LocalEdge(0, k, (diagonal(shape, operands[k].value.shape, kind, uniform),)))
+        value_shape = () if uniform else shape
+        edges.append(LocalEdge(0, k, (diagonal(shape, operands[k].value.shape, kind, value_shape),)))
 
     def evaluate(values: list[Any]) -> tuple[list[Any] | None, list[Any]]:
         given = [None if isinstance(v, Placeholder) else v for v in values]
@@ -80,7 +89,9 @@ def elementwise(equation: Equation, context: Context) -> Local | None:
                 shaped.append((partial,))
                 continue
             if isinstance(partial, np.ndarray):
-                shaped.append((np.asarray(partial, dtype).reshape(term.value_shape),))
+                array = np.asarray(partial, dtype)
+                array = np.broadcast_to(array, shape) if array.ndim else array
+                shaped.append((array.reshape(term.value_shape),))
                 continue
             full = jnp.broadcast_to(partial, shape) if partial.shape != shape else partial
             shaped.append((full.reshape(term.value_shape).astype(dtype),))
@@ -100,7 +111,7 @@ def select(equation: Equation, context: Context) -> Local | None:
     active = [k for k, r in enumerate(equation.inputs) if r.vertex is not None]
     if any(context.shape(equation.inputs[k].value) != shape for k in active):
         return None
-    edges = tuple(LocalEdge(0, k, (diagonal(shape, shape, Kind.VARIABLE, False),)) for k in active)
+    edges = tuple(LocalEdge(0, k, (diagonal(shape, shape, Kind.VARIABLE, shape),)) for k in active)
 
     def evaluate(values: list[Any]) -> tuple[list[Any] | None, list[Any]]:
         which = jnp.asarray(values[0])

@@ -151,10 +151,9 @@ def pad(equation: Equation, context: Context) -> Local | None:
     in_shape = context.shape(equation.inputs[0].value)
     out_shape = context.shape(equation.outputs[0].value)
     sizes, out_axes, in_axes = {}, [], []
-    for k, (n, m, (low, _, interior)) in enumerate(
-        zip(in_shape, out_shape, equation.params["padding_config"], strict=True)
-    ):
-        step = interior + 1
+    padding = equation.params["padding_config"]
+    for k, (n, m, config) in enumerate(zip(in_shape, out_shape, padding, strict=True)):
+        low, step = int(config[0]), int(config[2]) + 1  # jax.numpy.pad leaves NumPy integers there
         first = max(0, -(low // step))  # smallest i with low + i * step >= 0
         last = min(n - 1, (m - 1 - low) // step)
         if last < first:
