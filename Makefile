@@ -37,8 +37,9 @@ test-latest: $(LATEST)/.installed-dev
 	$(LATEST)/bin/python -m pytest -n $(JOBS) -m "not slow" --durations=15 $(PYTEST_ARGS)
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/elimax bench orders
-	$(BIN)/elimax bench speed
+	$(BIN)/elimax bench planning
+	$(BIN)/elimax bench zoo_counts
+	$(BIN)/elimax bench jacobians
 
 # The stamps make repeated runs quick; a changed pyproject.toml installs again.
 $(VENV)/bin/python:

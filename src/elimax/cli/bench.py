@@ -1,149 +1,71 @@
-"""``elimax bench``: tables over many problems."""
+"""``elimax bench``: run the benchmark scripts of a checkout."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+import ast
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
-from typing import Any
 
 import click
 
-from elimax.cli.report import emit, show_table
-from elimax.viz.tables import Table, seconds, table
 
-SUITES = ("orders", "speed")
-_RULES = ("published", "multiplications")
-_BASELINES = ("forward", "reverse", "markowitz")
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("suite", required=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[--json] [OPTIONS OF THE SUITE]")
+def bench(suite: str | None, arguments: tuple[str, ...]) -> None:
+    """Run a benchmark SUITE of the checkout; without one, list what there is.
 
-
-@click.command()
-@click.argument("suite", type=click.Choice(SUITES))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--problem", "problems", multiple=True, metavar="NAME", help="Zoo problem; may be repeated.")
-@click.option(
-    "--graphs",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="orders: a folder of graph files to take in place of the zoo.",
-)
-@click.option("--budget", type=float, default=None, metavar="SECONDS", help="orders: time for each search.")
-@click.option("--batch", type=click.IntRange(min=1), default=1024, show_default=True, help="speed: batch size.")
-@click.option("--seconds", "share", type=float, default=1.0, show_default=True, help="speed: time for each problem.")
-def bench(
-    suite: str,
-    as_json: bool,
-    problems: tuple[str, ...],
-    graphs: Path | None,
-    budget: float | None,
-    batch: int,
-    share: float,
-) -> None:
-    """Run SUITE: orders counts multiplications, speed compares times with jacfwd and jacrev."""
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-    if suite == "orders":
-        rows = list(_orders(problems, graphs, budget))
-        content = _orders_table(rows)
-    else:
-        rows = list(_speed(problems, batch, share))
-        content = _speed_table(rows)
-    if as_json:
-        emit({"name": suite, "rows": rows})
-    else:
-        show_table(content)
-
-
-def _orders(problems: tuple[str, ...], folder: Path | None, budget: float | None) -> Iterator[dict[str, Any]]:
-    """Counts of every search under both rules, one row for each graph and rule."""
-    from elimax.order import search
-
-    for name, graph in _graphs(problems, folder):
-        for rule in _RULES:
-            counts = {order: search(graph, order, cost=rule).multiplications for order in _BASELINES}
-            start = time.perf_counter()
-            best = search(graph, "auto", cost=rule, budget=budget)
-            yield {
-                "name": name,
-                "cost": rule,
-                "vertices": len(graph.eliminable),
-                **counts,
-                "best": best.multiplications,
-                "method": best.method,
-                "lower_bound": best.lower_bound,
-                "optimal": best.optimal,
-                "seconds": round(time.perf_counter() - start, 4),
-            }
-
-
-def _graphs(problems: tuple[str, ...], folder: Path | None) -> Iterator[tuple[str, Any]]:
-    if folder is not None:
-        from elimax.graph import json
-
-        for path in sorted(folder.glob("*.json")):
-            yield path.stem, json.load(path)
+    With --json the figures are printed as JSON and the progress goes to stderr. Other options go to the suite:
+    elimax bench SUITE --help shows them.
+    """
+    suites = available()
+    if suite is None:
+        click.echo("\n".join(f"{name:<16}  {_first_line(path)}" for name, path in suites.items()))
         return
-    import elimax
-
-    for name in _names(problems):
-        problem = _problem(name)
-        yield name, elimax.plan(problem.fun, *problem.args, argnums=problem.argnums, order="forward").graph
-
-
-def _speed(problems: tuple[str, ...], batch: int, share: float) -> Iterator[dict[str, Any]]:
-    """Times of elimax, jacfwd and jacrev, one row for each problem; a mode that refuses a problem is left out."""
-    from elimax.cli.jacobians import batched
-    from elimax.cli.timing import compare
-
-    for name in _names(problems):
-        variants, refused = {}, []
-        for mode, variant in batched(_problem(name), batch).items():
-            try:
-                variant()
-            except (TypeError, ValueError, NotImplementedError) as error:
-                if mode == "elimax":
-                    raise
-                refused.append(f"{mode}: {type(error).__name__}")
-            else:
-                variants[mode] = variant
-        times = compare(variants, seconds=share)
-        medians = {mode: times.median(mode) for mode in variants}
-        rival = min((mode for mode in variants if mode != "elimax"), key=medians.__getitem__)
-        yield {
-            "name": name,
-            "batch": batch,
-            "seconds": medians,
-            "refused": refused,
-            "rival": rival,
-            "ratio": times.ratio("elimax", rival),
-            "rounds": times.rounds,
-        }
+    if suite not in suites:
+        raise click.BadParameter(f"one of {', '.join(suites)} was expected, got {suite!r}", param_hint="SUITE")
+    rest, as_json = _without_bare_json(arguments)
+    if not as_json:
+        raise SystemExit(subprocess.run([sys.executable, str(suites[suite]), *rest]).returncode)
+    with tempfile.TemporaryDirectory() as folder:
+        figures = Path(folder) / "figures.json"
+        done = subprocess.run(
+            [sys.executable, str(suites[suite]), *rest, "--json", str(figures)], stdout=sys.__stderr__
+        )
+        if done.returncode:
+            raise SystemExit(done.returncode)
+        click.echo(figures.read_text(encoding="utf-8").strip())
 
 
-def _names(problems: tuple[str, ...]) -> tuple[str, ...]:
-    from elimax import zoo
+def available() -> dict[str, Path]:
+    """The suites by name: ``benchmarks/NAME.py``, and folders ``benchmarks/NAME`` with a ``__main__.py``.
 
-    return problems or zoo.names()
+    Returns:
+      What to give to Python for each, in alphabetical order.
+
+    Raises:
+      click.UsageError: if there is no folder of benchmarks; an installed package does not hold them.
+    """
+    for root in (Path(__file__).parents[3], Path.cwd()):
+        folder = root / "benchmarks"
+        if folder.is_dir() and (root / "pyproject.toml").is_file():
+            scripts = {path.stem: path for path in folder.glob("*.py") if not path.stem.startswith("_")}
+            packages = {path.parent.name: path.parent for path in folder.glob("*/__main__.py")}
+            return dict(sorted({**scripts, **packages}.items()))
+    raise click.UsageError("the benchmarks are not part of the installed package: run this in a checkout of elimax")
 
 
-def _problem(name: str) -> Any:
-    from elimax.cli.target import resolve
-
-    return resolve(f"zoo:{name}")
-
-
-def _orders_table(rows: list[dict[str, Any]]) -> Table:
-    columns = ("<name", "<cost", "vertices", *_BASELINES, "best", "<method", "bound", "optimal", "time")
-    keys = ("name", "cost", "vertices", *_BASELINES, "best", "method", "lower_bound", "optimal")
-    cells = [(*(row[key] for key in keys), seconds(row["seconds"])) for row in rows]
-    return table(columns, cells, title="Multiplications by order of elimination")
+def _without_bare_json(arguments: tuple[str, ...]) -> tuple[list[str], bool]:
+    """The arguments without a ``--json`` that names no file, and whether there was one."""
+    rest = list(arguments)
+    for k, word in enumerate(rest):
+        if word == "--json" and (k + 1 == len(rest) or rest[k + 1].startswith("-")):
+            return rest[:k] + rest[k + 1 :], True
+    return rest, False
 
 
-def _speed_table(rows: list[dict[str, Any]]) -> Table:
-    modes = ("elimax", "jacfwd", "jacrev")
-    cells = []
-    for row in rows:
-        times = (seconds(row["seconds"].get(mode)) for mode in modes)
-        cells.append((row["name"], row["batch"], *times, row["rival"], f"{row['ratio']:.2f}"))
-    columns = ("<name", "batch", *modes, "<better of JAX", "elimax / it")
-    return table(columns, cells, title="Median time of one call (jit, vmap, float64)", note="-: JAX refuses that mode")
+def _first_line(path: Path) -> str:
+    source = path / "__main__.py" if path.is_dir() else path
+    return (ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or "").partition("\n")[0]

@@ -14,6 +14,7 @@ MAX_VERTICES = 2000
 """Beyond this nobody can read the picture, and laying it out takes minutes."""
 
 _LAYER, _ROW, _RADIUS, _MARGIN, _LEGEND = 84.0, 40.0, 13.0, 34.0, 34.0
+_LEGEND_WIDTH = 4 * 96.0 + 4 * 66.0 + 2 * _MARGIN
 _TEXT, _NOTE = "#1f2933", "#52606d"
 
 
@@ -41,7 +42,7 @@ def to_svg(graph: Graph, order: Sequence[object] | None = None, title: str | Non
         )
     layout = layered(graph)
     title = graph.name if title is None else title
-    width = max(layout.width * _LAYER + 2 * _MARGIN + 2 * _RADIUS, 640.0)
+    width = max(layout.width * _LAYER + 2 * _MARGIN + 2 * _RADIUS, _LEGEND_WIDTH)
     top = _MARGIN + (24 if title else 0)
     height = layout.height * _ROW + top + _MARGIN + 2 * _RADIUS + _LEGEND
     parts = [
