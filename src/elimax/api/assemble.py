@@ -12,6 +12,8 @@ from elimax.api.blocks import block_dtype, cast, combine_parts, weaken, zero_blo
 from elimax.api.endpoints import Kind, Leaf
 from elimax.api.flat import FlatFunction
 
+_NUM_PARTS = {Kind.DIRECT: 1, Kind.SPLIT: 2}
+
 
 def jacobian_tree(flat: FlatFunction, blocks: Sequence[Sequence[Any]], *, layout: str, input_dtypes: bool) -> Any:
     """Arranges blocks as a tree: the tree of the output outside, the tree of the differentiated arguments inside.
@@ -28,21 +30,24 @@ def jacobian_tree(flat: FlatFunction, blocks: Sequence[Sequence[Any]], *, layout
     rows = iter(blocks)
     outer = []
     for output in flat.record.outputs:
-        row = iter(next(rows) if output.kind is Kind.DIRECT else ())
+        parts = [iter(next(rows)) for _ in range(_NUM_PARTS.get(output.kind, 0))]
         inner = []
         for x in flat.inputs:
-            block = weaken(_one_block(output, x, row, layout), output.weak_type)
+            block = weaken(_one_block(output, x, parts, layout), output.weak_type)
             inner.append(cast(block, x.dtype) if input_dtypes else block)
         outer.append(jax.tree.unflatten(flat.in_tree, inner))
     return jax.tree.unflatten(flat.record.out_tree, outer)
 
 
-def _one_block(output: Leaf, x: Leaf, row: Any, layout: str) -> Any:
-    if output.kind is not Kind.DIRECT or x.kind is Kind.INTEGER:
+def _one_block(output: Leaf, x: Leaf, parts: Sequence[Any], layout: str) -> Any:
+    """Takes the block of ``output`` by ``x`` from the rows of the parts of ``output``."""
+    if not parts or x.kind is Kind.INTEGER:
         return zero_block(output, x, layout)
-    if x.kind is Kind.SPLIT:
-        return combine_parts(next(row), next(row), block_dtype(output, x))
-    return next(row)
+    if output.kind is Kind.SPLIT:  # of real inputs
+        return combine_parts(next(parts[0]), next(parts[1]), 1, output.dtype)
+    if x.kind is Kind.SPLIT:  # of a real output: d/da - i d/db at a + ib, the convention of jax.grad
+        return combine_parts(next(parts[0]), next(parts[0]), -1, block_dtype(output, x))
+    return next(parts[0])
 
 
 def value_and_aux(flat: FlatFunction, outputs: Sequence[Any], aux: Sequence[Any]) -> tuple[Any, Any]:
@@ -64,6 +69,8 @@ def value_and_aux(flat: FlatFunction, outputs: Sequence[Any], aux: Sequence[Any]
             value.append(jnp.asarray(record.fixed_outputs[i]))
         elif leaf.kind is Kind.DIRECT:
             value.append(next(direct))
+        elif leaf.kind is Kind.SPLIT:
+            value.append(jax.lax.complex(next(direct), next(direct)))
         else:
             value.append(next(others) if flat.with_value else None)
     auxiliary = [

@@ -49,19 +49,20 @@ def zero_block(output: Leaf, x: Leaf, layout: str) -> Block:
     return weaken(jnp.zeros(shape, dtype), output.weak_type)
 
 
-def combine_parts(real_part: Block, imaginary_part: Block, dtype: Any) -> Block:
-    """The block of a real output by a complex input a + ib: d/da - i d/db, the convention of ``jax.grad``."""
+def combine_parts(real_part: Block, imaginary_part: Block, sign: int, dtype: Any) -> Block:
+    """The complex block ``real_part + sign * i * imaginary_part``, in the given dtype."""
     if is_bcoo(real_part) and is_bcoo(imaginary_part):
-        zeros = [jnp.zeros_like(part.data) for part in (real_part, imaginary_part)]
-        data = [_complex(real_part.data, zeros[0], dtype), _complex(zeros[1], imaginary_part.data, dtype)]
+        none = [jnp.zeros_like(part.data) for part in (real_part, imaginary_part)]
+        data = [_complex(real_part.data, none[0], sign, dtype), _complex(none[1], imaginary_part.data, sign, dtype)]
         indices = jnp.concatenate([real_part.indices, imaginary_part.indices])
         return bcoo(jnp.concatenate(data), indices, real_part.shape, ordered=False)
-    return _complex(real_part, imaginary_part, dtype)
+    return _complex(real_part, imaginary_part, sign, dtype)
 
 
-def _complex(d_real: Any, d_imaginary: Any, dtype: Any) -> jax.Array:
+def _complex(real_part: Any, imaginary_part: Any, sign: int, dtype: Any) -> jax.Array:
     part_dtype = jnp.finfo(dtype).dtype
-    return jax.lax.complex(d_real.astype(part_dtype), -d_imaginary.astype(part_dtype))
+    imaginary_part = imaginary_part.astype(part_dtype)
+    return jax.lax.complex(real_part.astype(part_dtype), imaginary_part if sign > 0 else -imaginary_part)
 
 
 def weaken(block: Any, weak_type: bool) -> Any:

@@ -33,7 +33,7 @@ class Kind(enum.Enum):
     """What a leaf of the inputs or outputs is to differentiation."""
 
     DIRECT = enum.auto()  # real, or complex under holomorphic=True
-    SPLIT = enum.auto()  # a complex input, differentiated by its real and its imaginary part
+    SPLIT = enum.auto()  # complex, and replaced by its real and its imaginary part
     INTEGER = enum.auto()  # integer, boolean or extended dtype: no derivative
     CONSTANT = enum.auto()  # an output that was never traced: it depends on no input
 
@@ -157,8 +157,8 @@ def describe_output(value: Any, path: str, inputs: tuple[Leaf, ...], *, holomorp
         )
     if not jnp.issubdtype(dtype, jnp.inexact):
         kind = Kind.INTEGER
-    elif isinstance(value, Tracer):
-        kind = Kind.DIRECT
-    else:
+    elif not isinstance(value, Tracer):
         kind = Kind.CONSTANT
+    else:
+        kind = Kind.SPLIT if is_complex and not holomorphic else Kind.DIRECT
     return Leaf(tuple(aval.shape), dtype, bool(getattr(aval, "weak_type", False)), kind)

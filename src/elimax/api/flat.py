@@ -57,8 +57,8 @@ class Record:
 class FlatFunction:
     """``flat_fun(*arrays) -> (outputs, aux)`` for one call of the user's function.
 
-    ``arrays`` are the leaves of the differentiated arguments that carry a derivative, a complex one under
-    ``Kind.SPLIT`` as two real ones. ``outputs`` are the traced inexact leaves of the result. ``aux`` are the traced
+    ``arrays`` are the leaves of the differentiated arguments that carry a derivative; ``outputs`` are the traced
+    inexact leaves of the result; a leaf of ``Kind.SPLIT`` counts as two real ones in both. ``aux`` are the traced
     integer outputs, when their values are wanted, followed by the traced leaves of the auxiliary data.
 
     Attributes:
@@ -158,7 +158,13 @@ class FlatFunction:
         )
         self.record.outputs, self.record.out_tree = described, out_tree
         self.record.fixed_outputs = {i: value for i, (_, value) in enumerate(paths) if not isinstance(value, Tracer)}
-        return [value for leaf, (_, value) in zip(described, paths, strict=True) if leaf.kind is Kind.DIRECT]
+        outputs: list[Any] = []
+        for leaf, (_, value) in zip(described, paths, strict=True):
+            if leaf.kind is Kind.SPLIT:
+                outputs.extend([jnp.real(value), jnp.imag(value)])
+            elif leaf.kind is Kind.DIRECT:
+                outputs.append(value)
+        return outputs
 
     def _traced_integers(self, result: Any) -> list[Any]:
         if not self._options.with_value:
