@@ -301,6 +301,7 @@ def main() -> None:
     parser.add_argument("--retry", action="store_true", help="run again what was not ok in the file")
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds for each problem")
     parser.add_argument("--dense-entries", type=int, default=DENSE_ENTRIES, help="larger Jacobians: by products")
+    parser.add_argument("--json", type=Path, help="file for all rows as one JSON list")
     parser.add_argument("--gigabytes", type=float, default=8.0, help="memory of the worker")
     options = parser.parse_args()
 
@@ -315,6 +316,8 @@ def main() -> None:
         rows[row.name] = row
         print(row.line(), flush=True)
     worker.stop()
+    if options.json:
+        options.json.write_text(json.dumps([dataclasses.asdict(row) for row in rows.values()], indent=1) + "\n")
     verdicts = [row.verdict for row in rows.values()]
     print(", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in sorted(set(verdicts))) or "nothing to do")
 
