@@ -1,7 +1,8 @@
-"""Functions that look at concrete values: JAX's own modes, with a warning.
+"""What elimax cannot trace: JAX's own modes, with a warning.
 
 ``jax.jacfwd`` outside jit lets Python code branch on the value of an argument, because it evaluates as it traces.
 Vertex elimination needs the whole program first, so such functions are handed to JAX. That is said once per function.
+The same net catches defects of elimax itself, and then asks for a report.
 """
 
 from __future__ import annotations
@@ -69,12 +70,14 @@ class Fallback:
           The value, the tree of blocks and the auxiliary data.
 
         Raises:
-          Exception: ``error`` when the arguments have no values either, as under jit; otherwise what JAX raises.
+          Exception: ``error`` when JAX cannot do it either, as under jit for want of values, or what JAX raises.
         """
         try:
             mode, (jacobian, (value, aux)) = self._differentiate(call, inputs)
-        except NEEDS_VALUES:
-            raise error from None
+        except Exception as problem:
+            if isinstance(error, NEEDS_VALUES) and not isinstance(problem, NEEDS_VALUES):
+                raise  # with values, the function got further and failed there
+            raise error from None  # it is the function, or its call, that is wrong
         self._warn(mode, error)
         return value, self._finish(jacobian, value), aux
 
@@ -129,6 +132,16 @@ class Fallback:
         return BCOO.fromdense(block)
 
     def _warn(self, mode: str, error: Exception) -> None:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
+        reason = f"{type(error).__name__}: {reason}".rstrip(": ")
+        if not isinstance(error, NEEDS_VALUES):
+            warnings.warn(
+                f"elimax failed to differentiate {self.name}, which {mode} does not ({reason}). Its result was used. "
+                "This is a defect of elimax; please report it.",
+                ElimaxWarning,
+                stacklevel=5,
+            )
+            return
         function = inspect.unwrap(self.fun)  # the two Jacobians of a Hessian speak of one function
         function = getattr(function, "__func__", function)  # bound methods live as long as one access
         try:
@@ -137,9 +150,8 @@ class Fallback:
             _warned.add(function)
         except TypeError:  # not hashable or not weakly referable: the warning filters of Python limit the repetition
             pass
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         warnings.warn(
-            f"{self.name} needs the values of its arguments while it is traced ({type(error).__name__}: {reason}), so "
+            f"{self.name} needs the values of its arguments while it is traced ({reason}), so "
             f"its Jacobian is computed by {mode} without elimination. Write value-dependent choices with "
             "jax.numpy.where, jax.lax.cond or jax.lax.while_loop to have them planned.",
             ElimaxWarning,

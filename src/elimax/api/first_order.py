@@ -10,9 +10,10 @@ from elimax import execute
 from elimax.api.argnums import make_call, normalise_argnums
 from elimax.api.assemble import jacobian_tree, value_and_aux
 from elimax.api.endpoints import Rule
-from elimax.api.fallback import NEEDS_VALUES, Fallback
+from elimax.api.fallback import Fallback
 from elimax.api.flat import FlatFunction, Options
 from elimax.api.metadata import check_callable, function_name, wraps
+from elimax.errors import ElimaxError, StructureError
 
 LAYOUTS = ("dense", "bcoo")
 """Valid values of ``output``."""
@@ -165,7 +166,9 @@ def _differentiated(fun: Any, argnums: Any, options: Options, method: Method) ->
         else:
             try:
                 result = execute.evaluate(flat, arrays, order=method.order, cost=method.cost, output=method.layout)
-            except NEEDS_VALUES as error:
+            except Exception as error:  # the function needs values, or it is wrong, or elimax is
+                if isinstance(error, ElimaxError) and not isinstance(error, StructureError):
+                    raise
                 return fallback(call, flat.inputs, error)
             outputs, aux, blocks = result.outputs, result.aux, result.blocks
         value, auxiliary = value_and_aux(flat, outputs, aux)
