@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: help demo test test-all test-latest lint bench clean
+.PHONY: help demo test test-all test-latest lint bench figures clean
 
 help:
 	@echo "make demo         install into $(VENV) and run 'elimax demo'"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-all     the same with the slow tests"
 	@echo "make test-latest  the fast tests on the newest JAX (Python 3.12+), in $(LATEST)"
 	@echo "make bench        the benchmarks"
+	@echo "make figures      measure the figures of the documents anew"
 	@echo "make clean        remove environments and caches"
 
 demo: $(VENV)/.installed
@@ -61,6 +62,9 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 $(LATEST)/.installed-dev: pyproject.toml | $(LATEST)/bin/python
 	$(LATEST)/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager -e ".[dev,test]"
 	@touch $@
+
+figures: $(VENV)/.installed-dev
+	$(BIN)/python docs/make_figures.py
 
 clean:
 	rm -rf $(VENV) $(LATEST) .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
