@@ -15,8 +15,8 @@ from elimax.errors import (
     StructureError,
     VerificationError,
 )
-
-__version__ = "0.1.0"
+from elimax.plan import Plan
+from elimax.version import __version__
 
 __all__ = [
     "ArgnumsError",
@@ -25,6 +25,7 @@ __all__ = [
     "ElimaxWarning",
     "GraphFormatError",
     "OrderError",
+    "Plan",
     "PlanFormatError",
     "PlanMismatchError",
     "StructureError",

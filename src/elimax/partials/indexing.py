@@ -12,12 +12,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from elimax._jax import Equation
 from elimax.partials.types import Context, Local, LocalEdge
 from elimax.structure.canonical import make_term
 from elimax.structure.term import Affine, AxisMap, IndexTable, Kind, Table, Term
+
+MAX_RUNS = 3
+"""Positions that fall into more runs than this are listed in a table."""
 
 
 def label(number: int, stride: int = 1, offset: int = 0) -> AxisMap:
@@ -261,9 +265,10 @@ def by_numbers(equation: Equation, context: Context) -> Local | None:
 
     The array operand is replaced by its own flat positions plus one; where the result is zero, no element was read.
     """
-    indices = equation.inputs[1:] if equation.name != "dynamic_update_slice" else equation.inputs[2:]
     if equation.name.startswith("scatter"):
         indices = equation.inputs[1:2]
+    else:
+        indices = equation.inputs[2 if equation.name == "dynamic_update_slice" else 1 :]
     known = [context.known(r.value) for r in indices]
     if any(k is None for k in known):
         return None
@@ -276,67 +281,70 @@ def by_numbers(equation: Equation, context: Context) -> Local | None:
         shape = context.shape(equation.inputs[operand].value)
         if not math.prod(shape) or not math.prod(out_shape):
             continue
-        found = _positions(equation, context, operand, shape, position)
-        if found is None:
-            return None
-        out_flat, in_flat = found
+        out_flat, in_flat = _positions(equation, context, operand, shape, position)
         if out_flat.size:
-            terms.append((0, operand, _table_term(out_flat, out_shape, in_flat, shape)))
+            terms.extend((0, operand, term) for term in _listed_terms(out_flat, out_shape, in_flat, shape))
     return _units(equation, terms)
 
 
 def _positions(
     equation: Equation, context: Context, operand: int, shape: tuple[int, ...], known: dict[int, Any]
-) -> tuple[np.ndarray, np.ndarray] | None:
+) -> tuple[np.ndarray, np.ndarray]:
     """Flat positions in the result and in the operand that are joined."""
     size = math.prod(shape)
-    additive = equation.name in ("scatter-add", "scatter_add") and operand == 2
+    additive = equation.name in ("scatter-add", "scatter_add")
+    if additive and operand == 0:
+        return np.arange(size), np.arange(size)
     with jax.ensure_compile_time_eval():
         if additive:
-            # Several updates may meet in one element: ask where each update goes by gathering element numbers back.
-            return _scatter_positions(equation, context, known)
-        numbers = np.arange(1, size + 1, dtype=np.int32).reshape(shape)
-        operands = []
-        for k, ref in enumerate(equation.inputs):
-            if k == operand:
-                operands.append(numbers)
-            elif id(ref) in known:
-                operands.append(known[id(ref)])
-            else:
-                operands.append(np.zeros(context.shape(ref.value), np.int32))
-        params = dict(equation.params)
-        try:
-            result = np.asarray(_call_on_integers(equation, params, operands)).ravel()
-        except Exception:  # the operation refuses integers: leave it to another family
-            return None
+            return _added_positions(equation, context, known[id(equation.inputs[1])])
+        operands: list[Any] = [np.zeros(context.shape(r.value), np.int32) for r in equation.inputs]
+        operands = [known.get(id(r), zeros) for r, zeros in zip(equation.inputs, operands, strict=True)]
+        operands[operand] = np.arange(1, size + 1, dtype=np.int32).reshape(shape)
+        result = np.asarray(equation.call(*operands)[0]).ravel()
     hit = np.flatnonzero(result > 0)
     return hit, result[hit].astype(np.int64) - 1
 
 
-def _call_on_integers(equation: Equation, params: dict[str, Any], operands: list[Any]) -> Any:
-    return equation.call(*operands)[0]
+def _added_positions(equation: Equation, context: Context, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where a scatter-add puts each update: its transpose is a gather, which is asked for the digits of positions.
 
-
-def _scatter_positions(
-    equation: Equation, context: Context, known: dict[int, Any]
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """The linear transpose of a scatter-add is a gather; read it off from element numbers."""
+    Digits are small, so that every dtype holds them exactly.
+    """
     out_shape = context.shape(equation.outputs[0].value)
-    update_shape = context.shape(equation.inputs[2].value)
-    size = math.prod(out_shape)
-    indices = known[id(equation.inputs[1])]
-    numbers = np.arange(1, size + 1, dtype=np.float64 if size < 2**53 else np.float32).reshape(out_shape)
-    if jax.config.jax_enable_x64 is False and size >= 2**24:  # type: ignore[attr-defined]
-        return None
-    numbers = numbers if jax.config.jax_enable_x64 else numbers.astype(np.float32)  # type: ignore[attr-defined]
+    dtype = context.dtype(equation.inputs[2].value)
+    base = 64
 
     def scatter(update: Any) -> Any:
-        return equation.call(np.zeros(out_shape, numbers.dtype), indices, update)[0]
+        return equation.call(np.zeros(out_shape, dtype), indices, update)[0]
 
-    _, pull = jax.vjp(scatter, np.zeros(update_shape, numbers.dtype))
-    source = np.abs(np.asarray(pull(numbers)[0])).ravel()
-    hit = np.flatnonzero(source > 0)
-    return source[hit].astype(np.int64) - 1, hit
+    _, pull = jax.vjp(scatter, np.zeros(context.shape(equation.inputs[2].value), dtype))
+    rest = np.arange(1, math.prod(out_shape) + 1)
+    place, target = 1, np.zeros((), np.int64)
+    while rest.any():
+        digit = np.asarray(pull(jnp.asarray((rest % base).reshape(out_shape), dtype))[0])
+        target = target + place * np.real(digit.ravel()).astype(np.int64)
+        rest, place = rest // base, place * base
+    hit = np.flatnonzero(target > 0)
+    return target[hit] - 1, hit
+
+
+def _listed_terms(
+    out_flat: np.ndarray, out_shape: tuple[int, ...], in_flat: np.ndarray, in_shape: tuple[int, ...]
+) -> list[Term]:
+    """Terms that join listed positions: few runs of parallel progressions if that is what they are, else one table."""
+    if len(out_shape) == len(in_shape) == 1 and out_flat.size > 8 * MAX_RUNS:
+        steps = np.stack([np.diff(out_flat), np.diff(in_flat)])
+        kinds, counts = np.unique(steps, axis=1, return_counts=True)
+        usual = kinds[:, np.argmax(counts)]
+        starts = np.flatnonzero((steps != usual[:, None]).any(axis=0)) + 1
+        if 0 < starts.size < MAX_RUNS:
+            bounds = [0, *starts.tolist(), out_flat.size]
+            return [
+                _table_term(out_flat[a:b], out_shape, in_flat[a:b], in_shape)
+                for a, b in itertools.pairwise(bounds)
+            ]
+    return [_table_term(out_flat, out_shape, in_flat, in_shape)]
 
 
 def _table_term(

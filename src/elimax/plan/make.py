@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from elimax.cost.rules import rule_of
@@ -9,7 +10,15 @@ from elimax.errors import PlanMismatchError
 from elimax.graph.hashing import canonical_numbering
 from elimax.graph.types import Graph
 from elimax.order import search
+from elimax.order.result import Order
+from elimax.plan.cache import OrderCache, folder
 from elimax.plan.types import Plan
+
+SLOW = ("auto", "annealing", "beam", "exact", "agent")
+"""Searches whose answers are worth keeping."""
+
+CACHED_FROM = 32
+"""Graphs with fewer vertices to eliminate are searched faster than a file is found."""
 
 
 def make_plan(
@@ -37,7 +46,7 @@ def make_plan(
     """
     if isinstance(order, Plan):
         return fit(order, graph)
-    found = search(graph, order, cost=cost, budget=budget, seed=seed)
+    found = _searched(graph, order, cost, budget, seed)
     return Plan(
         graph=graph,
         order=found.vertices,
@@ -52,14 +61,26 @@ def make_plan(
     )
 
 
+def _searched(graph: Graph, order: Any, cost: str, budget: float | None, seed: int) -> Order:
+    """Search, or take the answer from the cache where a search would take its time."""
+    directory = folder() if isinstance(order, str) and order in SLOW and len(graph.eliminable) >= CACHED_FROM else None
+    if directory is None:
+        return search(graph, order, cost=cost, budget=budget, seed=seed)
+    cache = OrderCache(graph, directory)
+    question = cache.question(order, rule_of(cost), budget, seed)
+    found = cache.find(question)
+    if found is None:
+        found = search(graph, order, cost=cost, budget=budget, seed=seed)
+        cache.keep(question, found)
+    return found
+
+
 def fit(plan: Plan, graph: Graph) -> Plan:
     """A plan made for an equal graph, renumbered for this one.
 
     Raises:
       PlanMismatchError: if the graphs differ; the message compares them argument by argument.
     """
-    import dataclasses
-
     if plan.graph == graph:
         return plan
     target = dataclasses.replace(plan, graph=graph)

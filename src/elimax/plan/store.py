@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elimax.errors import GraphFormatError, OrderError, PlanFormatError
 from elimax.graph.json import from_data, to_data
 from elimax.order.given import check_order
+from elimax.plan.files import write_atomically
 
 if TYPE_CHECKING:
     from elimax.plan.types import Plan
@@ -81,15 +81,7 @@ def from_json(text: str, origin: str = "the text") -> Plan:
 
 def save(plan: Plan, path: str | os.PathLike[str]) -> None:
     """Write a plan; the file is complete or absent, never half written."""
-    target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(to_json(plan))
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_atomically(path, to_json(plan))
 
 
 def load(path: str | os.PathLike[str]) -> Plan:

@@ -92,6 +92,8 @@ def make_term(
       value_labels: label of each axis of the value array, in its order.
       kind: what is known of the values.
     """
+    if not sizes:
+        return Term((), tuple(out_axes), tuple(in_axes), (), kind), ()
     others: list[AxisMap] = [Affine(0, ((label, 1),)) for label in value_labels]
     new_sizes, outs, ins, values = canonical(sizes, out_axes, in_axes, others)
     num_labels = len({label for axis in (*outs, *ins) for label in labels_of(axis)})

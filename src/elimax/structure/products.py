@@ -20,6 +20,8 @@ MAX_PAIRS = 1024
 @functools.lru_cache(maxsize=65536)
 def term_product(left: Term, right: Term) -> TermProduct | None:
     """Product of a term ``out <- mid`` and a term ``mid <- in``, or None where it is structurally zero."""
+    if not left.sizes and not right.sizes:
+        return _entry_product(left, right)
     shift = len(left.sizes)
     sizes = dict(enumerate(left.sizes))
     sizes.update({shift + label: size for label, size in enumerate(right.sizes)})
@@ -71,6 +73,16 @@ def term_product(left: Term, right: Term) -> TermProduct | None:
         multiplications=0 if free else num_values,
         published=math.prod(new_sizes) * factor,
     )
+
+
+def _entry_product(left: Term, right: Term) -> TermProduct | None:
+    """Product of two single entries: by far the most frequent one in programs written out in scalars."""
+    if left.in_axes != right.out_axes:
+        return None
+    kind = max(left.kind, right.kind)
+    free = Kind.UNIT in (left.kind, right.kind) or kind == Kind.CONSTANT
+    term = Term((), left.out_axes, right.in_axes, (), kind)
+    return TermProduct(term, (), 0, (), (), 1, None, 0 if free else 1, 1)
 
 
 def _duplicates(sizes: list[int], outs: list[AxisMap], ins: list[AxisMap]) -> tuple[int, IndexTable] | None:

@@ -20,6 +20,8 @@ MAX_TERMS = 48
 @functools.lru_cache(maxsize=65536)
 def collect(terms: tuple[Term, ...]) -> Collect:
     """Group summands at equal positions, and consolidate when too many different ones remain."""
+    if len(terms) == 1:
+        return Collect(terms, ((0,),))
     groups: dict[tuple, list[int]] = {}
     for position, term in enumerate(terms):
         groups.setdefault((term.sizes, term.out_axes, term.in_axes), []).append(position)
