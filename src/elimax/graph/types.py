@@ -63,9 +63,7 @@ class Graph:
         """Vertices an order has to name, ascending: intermediates, and outputs that have out-edges."""
         sources = {edge.source for edge in self.edges}
         inputs, outputs = set(self.inputs), set(self.outputs)
-        return tuple(
-            v for v in range(self.num_vertices) if v not in inputs and (v not in outputs or v in sources)
-        )
+        return tuple(v for v in range(self.num_vertices) if v not in inputs and (v not in outputs or v in sources))
 
     @property
     def is_scalar(self) -> bool:
