@@ -29,6 +29,7 @@ def make_plan(
     budget: float | None = None,
     seed: int = 0,
     opaque: tuple[str, ...] = (),
+    progress: Any = None,
 ) -> Plan:
     """Plan the elimination of a graph.
 
@@ -39,6 +40,7 @@ def make_plan(
       budget: seconds for the search; None lets it decide.
       seed: of the search.
       opaque: names of the operations that JAX itself differentiates.
+      progress: a `Progress` that the search reports to, for those that take one.
 
     Raises:
       OrderError: for an unknown search or a sequence that is no order of the graph.
@@ -46,7 +48,7 @@ def make_plan(
     """
     if isinstance(order, Plan):
         return fit(order, graph)
-    found = _searched(graph, order, cost, budget, seed)
+    found = _searched(graph, order, cost, budget, seed, progress)
     return Plan(
         graph=graph,
         order=found.vertices,
@@ -61,16 +63,17 @@ def make_plan(
     )
 
 
-def _searched(graph: Graph, order: Any, cost: str, budget: float | None, seed: int) -> Order:
+def _searched(graph: Graph, order: Any, cost: str, budget: float | None, seed: int, progress: Any) -> Order:
     """Search, or take the answer from the cache where a search would take its time."""
     directory = folder() if isinstance(order, str) and order in SLOW and len(graph.eliminable) >= CACHED_FROM else None
+    options = {} if progress is None else {"progress": progress}
     if directory is None:
-        return search(graph, order, cost=cost, budget=budget, seed=seed)
+        return search(graph, order, cost=cost, budget=budget, seed=seed, **options)
     cache = OrderCache(graph, directory)
     question = cache.question(order, rule_of(cost), budget, seed)
     found = cache.find(question)
     if found is None:
-        found = search(graph, order, cost=cost, budget=budget, seed=seed)
+        found = search(graph, order, cost=cost, budget=budget, seed=seed, **options)
         cache.keep(question, found)
     return found
 
