@@ -6,6 +6,7 @@ knows what the numbers mean; each product and sum is worked out once and remembe
 
 from __future__ import annotations
 
+import threading
 from typing import Protocol
 
 from elimax.elimination.tables import Tables
@@ -40,7 +41,7 @@ class Algebra(Protocol):
 
 
 class _Remembered:
-    """Remembers products and sums; subclasses work them out."""
+    """Remembers products and sums; subclasses work them out. Threads may share it."""
 
     def __init__(self, rule: str):
         check_rule(rule)
@@ -48,21 +49,30 @@ class _Remembered:
         self.tables = Tables()
         self._products: dict[tuple[int, int], tuple[int, int]] = {}
         self._sums: dict[tuple[int, int], int] = {}
+        self._lock = threading.RLock()
 
     def product(self, left: int, right: int) -> tuple[int, int]:
         """Structure and cost of ``left @ right``."""
         found = self._products.get((left, right))
         if found is None:
-            found = self._products[left, right] = self._product(left, right)
-            self.tables.add_product(left, right, *found)
+            with self._lock:
+                if (left, right) not in self._products:
+                    result = self._product(left, right)
+                    self.tables.add_product(left, right, *result)
+                    self._products[left, right] = result
+                found = self._products[left, right]
         return found
 
     def sum(self, old: int, new: int) -> int:
         """Structure of ``old + new``."""
         found = self._sums.get((old, new))
         if found is None:
-            found = self._sums[old, new] = self._sum(old, new)
-            self.tables.add_sum(old, new, found)
+            with self._lock:
+                if (old, new) not in self._sums:
+                    result = self._sum(old, new)
+                    self.tables.add_sum(old, new, result)
+                    self._sums[old, new] = result
+                found = self._sums[old, new]
         return found
 
     def _product(self, left: int, right: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from elimax.elimination.kernel import DONE, NEEDS_PRODUCT, eliminate, jit, price, resume
+from elimax.elimination.kernel import DONE, NEEDS_PRODUCT, eliminate, inner, jit, price, resume
 from elimax.elimination.problem import Problem
 from elimax.elimination.sparse import COST, from_problem
 from elimax.structure.term import Kind
@@ -39,7 +39,7 @@ class Queue(NamedTuple):
     counters: np.ndarray
 
 
-@jit
+@inner
 def _sift_up(queue, position):
     v = queue.heap[position]
     while position > 0:
@@ -52,7 +52,7 @@ def _sift_up(queue, position):
     queue.heap[position], queue.place[v] = v, position
 
 
-@jit
+@inner
 def _sift_down(queue, position):
     size, v = queue.counters[SIZE], queue.heap[position]
     while True:
@@ -69,7 +69,7 @@ def _sift_down(queue, position):
     queue.heap[position], queue.place[v] = v, position
 
 
-@jit
+@inner
 def _pop(queue):
     v = queue.heap[0]
     queue.counters[SIZE] -= 1
@@ -81,7 +81,7 @@ def _pop(queue):
     return v
 
 
-@jit
+@inner
 def _scalar_price(graph, costs, v):
     """Price of a vertex whose structures are kinds, from the numbers of its edges of each kind."""
     ins, outs = np.zeros(3, np.int64), np.zeros(3, np.int64)

@@ -1,33 +1,82 @@
-"""The portfolio: cheap searches first, the best order found wins."""
+"""The portfolio: cheap searches first, then annealing beside a search for lower bounds, until one meets the other."""
 
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+from elimax.cost.bounds import cut_bound
+from elimax.elimination.evaluate import is_small
 from elimax.elimination.problem import Problem
-from elimax.order.forward import forward
+from elimax.order.annealing import annealing
 from elimax.order.limits import Limits
-from elimax.order.markowitz import markowitz
+from elimax.order.progress import Progress
 from elimax.order.result import Order
-from elimax.order.reverse import reverse
+from elimax.order.simple import simple_orders
+
+COMPILED = 0.15
+"""Seconds that have to be left for a compiled search to be worth its start."""
+
+LARGE = 5000
+"""Graphs with more vertices to eliminate get no bounds: the time is better spent on the order."""
 
 
-def auto(problem: Problem, limits: Limits, seed: int) -> Order:
-    """Try several searches and keep the best order.
+def auto(problem: Problem, limits: Limits, seed: int, *, progress: Progress | None = None) -> Order:
+    """Try several searches and keep the best order; stop when it is proved optimal.
+
+    Forward, reverse and greedy orders come first, with the minimum cut bound. If there is time, annealing and a
+    search for better bounds run on a core each. An interrupt ends the search with the best order so far.
 
     Args:
       problem: the graph and the cost rule.
-      limits: time and work.
+      limits: time and work; without compiled code if less than about a tenth of a second is left.
       seed: of the searches that draw random numbers.
+      progress: receives the best order and bound as they are found.
 
     Returns:
       The cheapest order found; its method names the search that found it.
     """
-    found = [
-        forward(problem, limits, seed),
-        reverse(problem, limits, seed),
-        markowitz(problem, limits, seed),
-        markowitz(problem, limits, seed, ties="highest"),
-    ]
-    best = min(found, key=lambda order: order.multiplications)
-    return dataclasses.replace(best, evaluations=len(found))
+    progress = Progress() if progress is None else progress
+    try:
+        for order in simple_orders(problem, limits, seed):
+            progress.count(1)
+            progress.offer(order)
+        if is_small(problem):
+            progress.raise_bound(cut_bound(problem))
+        worthwhile = len(problem.eliminable) > 1 and limits.evaluations != 0 and limits.left > COMPILED
+        if worthwhile and not progress.ended:
+            _search(problem, limits, seed, progress)
+    except KeyboardInterrupt:
+        if progress.best is None:
+            raise
+    assert progress.best is not None  # the forward order is always there
+    return dataclasses.replace(
+        progress.best,
+        lower_bound=progress.lower_bound,
+        optimal=progress.proved,
+        evaluations=progress.evaluations,
+    )
+
+
+def _search(problem: Problem, limits: Limits, seed: int, progress: Progress) -> None:
+    """Annealing and bounds, each on a thread: compiled code leaves Python's lock alone."""
+    # Imported here, once, so that two threads do not compile the same function.
+    from elimax.order.bounding import improve_bound, warm_up
+
+    warm_up(problem)
+    with ThreadPoolExecutor(2) as pool:
+        tasks: list[Future] = [pool.submit(_anneal, problem, limits, seed, progress)]
+        if problem.is_scalar and len(problem.eliminable) <= LARGE:
+            tasks.append(pool.submit(improve_bound, problem, limits, progress))
+        try:
+            wait(tasks)
+        finally:
+            progress.stopped.set()
+        for task in tasks:
+            task.result()
+
+
+def _anneal(problem: Problem, limits: Limits, seed: int, progress: Progress) -> None:
+    best = progress.best
+    assert best is not None
+    annealing(problem, limits, seed, start=best.vertices, progress=progress)

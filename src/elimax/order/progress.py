@@ -1,0 +1,51 @@
+"""What a running search knows, shared between its parts and with whoever watches."""
+
+from __future__ import annotations
+
+import threading
+
+from elimax.order.result import Order
+
+
+class Progress:
+    """The best order and the best lower bound so far; safe to use from several threads.
+
+    Attributes:
+      best: the cheapest order offered, or None.
+      lower_bound: no order costs less.
+      evaluations: number of orders or sets priced.
+      stopped: set when all parts of the search should end.
+    """
+
+    def __init__(self) -> None:
+        self.best: Order | None = None
+        self.lower_bound = 0
+        self.evaluations = 0
+        self.stopped = threading.Event()
+        self._lock = threading.Lock()
+
+    @property
+    def proved(self) -> bool:
+        """Whether the best order is known to be optimal."""
+        return self.best is not None and self.best.multiplications <= self.lower_bound
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.proved or self.stopped.is_set()
+
+    def offer(self, order: Order) -> None:
+        """Report an order; it is kept if it is cheaper than the best so far."""
+        with self._lock:
+            if self.best is None or order.multiplications < self.best.multiplications:
+                self.best = order
+
+    def raise_bound(self, bound: int) -> None:
+        """Report a lower bound."""
+        with self._lock:
+            self.lower_bound = max(self.lower_bound, bound)
+
+    def count(self, evaluations: int) -> None:
+        """Report work done."""
+        with self._lock:
+            self.evaluations += evaluations
