@@ -22,7 +22,7 @@ _MIX = np.uint64(MIX)
 _SHIFT = np.uint64(32)
 
 jit = numba.njit(cache=True, nogil=True)
-inner: Any = numba.njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+inner = numba.njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # pyright: ignore
 """For functions that only compiled code calls: they compile faster without an entry from Python."""
 
 
