@@ -149,8 +149,8 @@ def test_the_oldest_files_go_first(tmp_path):
 
 
 def test_the_file_name_depends_on_the_version():
-    a = Question("h", "auto", "executed", None, 0, "1.0")
-    b = Question("h", "auto", "executed", None, 0, "1.1")
+    a = Question("h", "auto", "executed", None, None, 0, "1.0")
+    b = Question("h", "auto", "executed", None, None, 0, "1.1")
     assert a.file_name != b.file_name
 
 

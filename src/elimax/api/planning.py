@@ -22,6 +22,7 @@ def plan(
     cost: str = "time",
     budget: float | None = None,
     seed: int = 0,
+    max_evaluations: int | None = None,
     **kwargs: Any,
 ) -> Any:
     """Plans the Jacobian of ``fun`` at arguments of these shapes.
@@ -37,6 +38,7 @@ def plan(
       cost: as for ``jacobian``.
       budget: seconds that the search may take; None for a default.
       seed: of the search.
+      max_evaluations: limits the search by work instead of time; the plan then depends on the seed alone.
       **kwargs: keyword arguments of ``fun``.
 
     Returns:
@@ -50,4 +52,13 @@ def plan(
     name = function_name(fun)
     call = make_call(name, normalise_argnums(argnums), args, kwargs)
     flat = FlatFunction(fun, name, call, Options(has_aux, holomorphic, allow_int, abstract=True))
-    return execute.plan_for(flat, flat.arrays, order=order, cost=cost, budget=budget, seed=seed)
+    return execute.plan_for(
+        flat,
+        flat.arrays,
+        order=order,
+        cost=cost,
+        budget=budget,
+        seed=seed,
+        max_evaluations=max_evaluations,
+        name=name,
+    )

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from elimax.elimination.steps import to_data
 from elimax.viz.tables import Table, to_rich, to_text
 
 
@@ -27,7 +28,7 @@ def facts(plan: Any, name: str, seconds: float) -> dict[str, Any]:
     return {
         "name": name,
         "method": plan.method,
-        "order": plain(plan.order),
+        "order": [to_data(step) for step in plan.order],
         "multiplications": plain(plan.multiplications),
         "lower_bound": plain(plan.lower_bound),
         "optimal": plain(plan.optimal),

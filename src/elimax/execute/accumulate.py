@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from elimax.elimination.steps import EdgeStep, Step
 from elimax.structure.algebra import add, product
-from elimax.structure.term import Operator, Structure
+from elimax.structure.term import Structure
 from elimax.structure.values import Values, multiply, sum_values
 
 Edges = dict[tuple[int, int], tuple[Structure, Values]]
@@ -51,6 +52,24 @@ class Accumulation:
                 del self.edges[(source, vertex)], self._out_of[source][vertex]
             self._into.pop(vertex, None)
 
+    def apply(self, step: Step) -> None:
+        """Eliminate a vertex or an edge."""
+        if isinstance(step, EdgeStep):
+            self.eliminate_edge(step)
+        else:
+            self.eliminate(step)
+
+    def eliminate_edge(self, step: EdgeStep) -> None:
+        """Extend an edge by the out-edges of its target or the in-edges of its source, then drop it."""
+        own = self.edges.pop((step.source, step.target))
+        del self._into[step.target][step.source], self._out_of[step.source][step.target]
+        if step.kind == "front":
+            for far in list(self._out_of.get(step.target, ())):
+                self._join(step.source, far, *self.edges[(step.target, far)], *own, step.target)
+        else:
+            for far in list(self._into.get(step.source, ())):
+                self._join(far, step.target, *own, *self.edges[(far, step.source)], step.source)
+
     def _join(
         self,
         source: int,
@@ -75,8 +94,3 @@ class Accumulation:
         else:
             self._link(source, target)
         self.edges[(source, target)] = (structure, values)
-
-
-def is_operator(structure: Structure) -> bool:
-    """Whether an edge is kept as an operator."""
-    return isinstance(structure, Operator)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 
 from elimax._jax import trace
 from elimax._jax.program import as_function, has_symbolic_shapes
+from elimax.errors import ElimaxWarning
 from elimax.execute.layout import identity_block, write_block
 from elimax.execute.run import run
 from elimax.partials.build import Linearisation, linearise
@@ -89,7 +91,7 @@ def evaluate(
     if traced.symbolic:
         return _by_jax(traced, inputs, output)
     lin = linearise(traced.closed, [True] * len(inputs), name, traced.num_outputs)
-    plan = plan_of(lin, order, cost, budget, seed)
+    plan = plan_of(lin, order, cost=cost, budget=budget, seed=seed)
     results, edges = run(lin, plan.order, inputs)
     outputs, aux = results[: traced.num_outputs], results[traced.num_outputs :]
     blocks = []
@@ -116,18 +118,18 @@ def plan_for(
     cost: str = "time",
     budget: float | None = None,
     seed: int = 0,
+    max_evaluations: int | None = None,
     name: str = "",
 ) -> Plan:
     """The plan that `evaluate` would follow, without evaluating anything."""
     traced = trace_flat(fun, inputs)
     lin = linearise(traced.closed, [True] * len(inputs), name, traced.num_outputs)
-    return plan_of(lin, order, cost, budget, seed)
+    return plan_of(lin, order, cost=cost, budget=budget, seed=seed, max_evaluations=max_evaluations)
 
 
-def plan_of(lin: Linearisation, order: Any, cost: str, budget: float | None, seed: int) -> Plan:
-    """Plan a linearised program."""
-    opaque = tuple(lin.opaque_operations)
-    return make_plan(lin.graph, order=order, cost=cost, budget=budget, seed=seed, opaque=opaque)
+def plan_of(lin: Linearisation, order: Any, **search: Any) -> Plan:
+    """Plan a linearised program; see `elimax.plan.make_plan` for the options."""
+    return make_plan(lin.graph, order=order, opaque=tuple(lin.opaque_operations), **search)
 
 
 def linearisation_for(fun: FlatFunction, inputs: Sequence[Any], name: str = "") -> Linearisation:
@@ -143,6 +145,11 @@ def _by_jax(traced: Traced, inputs: Sequence[Any], output: str) -> Evaluation:
             f"output={output!r} needs shapes that are known at trace time; these are symbolic. Use output='dense'."
         )
 
+    warnings.warn(
+        "shapes are symbolic here, so the structure of the Jacobian is not known; JAX's forward mode is used instead",
+        ElimaxWarning,
+        stacklevel=4,
+    )
     whole = as_function(traced.closed)
 
     def fun(*args: Any) -> tuple[list[Any], list[Any]]:

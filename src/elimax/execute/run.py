@@ -8,18 +8,19 @@ from typing import Any
 import jax.numpy as jnp
 
 from elimax._jax.program import Placeholder
+from elimax.elimination.steps import Step, renumbered
 from elimax.execute.accumulate import Accumulation, Edges
 from elimax.partials.build import Linearisation
 from elimax.partials.opaque import Opaque
 from elimax.structure.values import Values, gather_terms
 
 
-def run(lin: Linearisation, order: Sequence[int], args: Sequence[Any]) -> tuple[list[Any], Edges]:
+def run(lin: Linearisation, order: Sequence[Step], args: Sequence[Any]) -> tuple[list[Any], Edges]:
     """Evaluate a program and accumulate its Jacobian.
 
     Args:
       lin: the linearised program.
-      order: vertices of its graph in the order of their elimination.
+      order: vertices of its graph, and perhaps edges, in the order of their elimination.
       args: the arguments of the program.
 
     Returns:
@@ -41,8 +42,8 @@ def run(lin: Linearisation, order: Sequence[int], args: Sequence[Any]) -> tuple[
     accumulation = Accumulation(edges, [v for v in lin.outputs if v is not None], lin.dtypes)
     for vertex in lin.folds:
         accumulation.eliminate(vertex)
-    for vertex in order:
-        accumulation.eliminate(lin.full_vertices[vertex])
+    for step in order:
+        accumulation.apply(renumbered(step, lin.full_vertices))
     return results, accumulation.edges
 
 

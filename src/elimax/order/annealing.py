@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from elimax.elimination.evaluate import total
 from elimax.elimination.problem import Problem
+from elimax.elimination.steps import vertices_of
 from elimax.errors import OrderError
 from elimax.order.given import check_order
 from elimax.order.limits import Limits
@@ -69,8 +70,8 @@ def annealing(
     if start is None:
         first = dataclasses.replace(simple(problem, limits, seed), evaluations=0)
     else:
-        start = check_order(problem.eliminable, start)
-        first = Order(start, total(problem, start), "annealing")
+        given = vertices_of(check_order(problem.eliminable, start))
+        first = Order(given, total(problem, given), "annealing")
     scale = _scale(problem, first)
     hot = HOT * scale if hot is None else hot
     cold = COLD * scale if cold is None else cold
@@ -82,7 +83,7 @@ def annealing(
         return first
     from elimax.order.walk import Annealer
 
-    annealer = Annealer(problem, first.vertices, seed)
+    annealer = Annealer(problem, vertices_of(first.vertices), seed)
     evaluations, best = 0, first
     try:
         for made in _runs(annealer, limits, restarts, hot, cold, progress):

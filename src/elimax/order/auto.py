@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from elimax.cost.bounds import cut_bound
 from elimax.elimination.evaluate import is_small
 from elimax.elimination.problem import Problem
+from elimax.elimination.steps import vertices_of
 from elimax.order.annealing import annealing
 from elimax.order.limits import Limits
 from elimax.order.progress import Progress
@@ -79,4 +80,4 @@ def _search(problem: Problem, limits: Limits, seed: int, progress: Progress) -> 
 def _anneal(problem: Problem, limits: Limits, seed: int, progress: Progress) -> None:
     best = progress.best
     assert best is not None
-    annealing(problem, limits, seed, start=best.vertices, progress=progress)
+    annealing(problem, limits, seed, start=vertices_of(best.vertices), progress=progress)

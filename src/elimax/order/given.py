@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable
+from typing import Any
 
 from elimax.elimination.evaluate import total
 from elimax.elimination.problem import Problem
+from elimax.elimination.steps import EdgeStep, Step, from_data, total_of_steps, vertices_of
 from elimax.errors import OrderError
 from elimax.order.result import Order
 
 
-def given(problem: Problem, sequence: Iterable[int]) -> Order:
+def given(problem: Problem, sequence: Iterable[Any]) -> Order:
     """Price a sequence of vertices after checking that it is an order.
 
     Args:
@@ -24,30 +25,33 @@ def given(problem: Problem, sequence: Iterable[int]) -> Order:
     Raises:
       OrderError: if the sequence misses, repeats or names unknown vertices.
     """
-    vertices = check_order(problem.eliminable, sequence)
-    return Order(vertices, total(problem, vertices), "given", evaluations=1)
+    steps = check_order(problem.eliminable, sequence)
+    plain = not any(isinstance(step, EdgeStep) for step in steps)
+    cost = total(problem, vertices_of(steps)) if plain else total_of_steps(problem, steps)
+    return Order(steps, cost, "given", evaluations=1)
 
 
-def check_order(eliminable: Iterable[int], sequence: Iterable[int]) -> tuple[int, ...]:
-    """Check that a sequence names every eliminable vertex once.
+def check_order(eliminable: Iterable[int], sequence: Iterable[Any]) -> tuple[Step, ...]:
+    """Check that a sequence names every eliminable vertex once; edges may be eliminated in between.
 
     Args:
       eliminable: vertices that an order has to name.
       sequence: the sequence.
 
     Returns:
-      The sequence as a tuple of integers.
+      The sequence as a tuple of steps.
 
     Raises:
       OrderError: if it misses, repeats or names unknown vertices.
     """
     needed = set(eliminable)
     try:
-        vertices = tuple(operator.index(v) for v in sequence)
+        steps = tuple(from_data(step) for step in sequence)
     except TypeError as error:
         raise OrderError(
             f"an order should be the name of a search or a sequence of vertex numbers, got {sequence!r}"
         ) from error
+    vertices = vertices_of(steps)
     seen: set[int] = set()
     repeated: list[int] = []
     for v in vertices:
@@ -63,7 +67,7 @@ def check_order(eliminable: Iterable[int], sequence: Iterable[int]) -> tuple[int
             f"the order {'; it '.join(told)}. This graph has {len(needed)} vertices to eliminate"
             + (f": {_listed(sorted(needed))}" if needed else "")
         )
-    return vertices
+    return steps
 
 
 def _listed(vertices: list[int], most: int = 12) -> str:

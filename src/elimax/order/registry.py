@@ -16,6 +16,7 @@ _SEARCHES: dict[str, str | Search] = {
     "forward": "elimax.order.forward:forward",
     "reverse": "elimax.order.reverse:reverse",
     "markowitz": "elimax.order.markowitz:markowitz",
+    "edges": "elimax.order.edges:edges",
     "annealing": "elimax.order.annealing:annealing",
 }
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 
+from elimax.elimination.steps import Step
+
 
 @dataclasses.dataclass(frozen=True)
 class Order:
     """An elimination order and what is known about it.
 
     Attributes:
-      vertices: every eliminable vertex of the graph once, first eliminated first.
+      vertices: every eliminable vertex of the graph once, first eliminated first, perhaps with eliminations of single
+        edges in between.
       multiplications: cost of the order under the rule of the search.
       method: name of the search that found it.
       lower_bound: no order costs less.
@@ -19,7 +22,7 @@ class Order:
       seconds: time spent.
     """
 
-    vertices: tuple[int, ...]
+    vertices: tuple[Step, ...]
     multiplications: int
     method: str
     lower_bound: int = 0

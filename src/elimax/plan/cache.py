@@ -15,6 +15,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from elimax.elimination.steps import from_data, renumbered, to_data
 from elimax.errors import ElimaxWarning, OrderError
 from elimax.graph.hashing import canonical_numbering, structural_hash
 from elimax.graph.types import Graph
@@ -39,6 +40,7 @@ class Question:
       order: name of the search.
       cost: the cost rule.
       budget: seconds allowed, or None.
+      max_evaluations: work allowed, or None.
       seed: of the search.
       version: of the library.
     """
@@ -47,6 +49,7 @@ class Question:
     order: str
     cost: str
     budget: float | None
+    max_evaluations: int | None
     seed: int
     version: str = __version__
 
@@ -81,9 +84,9 @@ class OrderCache:
         self._graph = graph
         self._directory = directory
 
-    def question(self, order: str, cost: str, budget: float | None, seed: int) -> Question:
+    def question(self, order: str, cost: str, budget: float | None, max_evaluations: int | None, seed: int) -> Question:
         """The question that a search of this graph answers."""
-        return Question(structural_hash(self._graph), order, cost, budget, seed)
+        return Question(structural_hash(self._graph), order, cost, budget, max_evaluations, seed)
 
     def find(self, question: Question) -> Order | None:
         """The order kept for a question, or None; a damaged file is set aside with a warning."""
@@ -109,7 +112,10 @@ class OrderCache:
         data = {
             "format": FORMAT,
             "question": dataclasses.asdict(question),
-            "order": {**dataclasses.asdict(order), "vertices": [ranks[v] for v in order.vertices]},
+            "order": {
+                **dataclasses.asdict(order),
+                "vertices": [to_data(renumbered(step, ranks)) for step in order.vertices],
+            },
         }
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
@@ -132,7 +138,8 @@ class OrderCache:
         names = {field.name for field in dataclasses.fields(Order)}
         if set(fields) != names:
             raise ValueError("its fields are those of another version")
-        fields["vertices"] = check_order(self._graph.eliminable, [vertex[rank] for rank in fields["vertices"]])
+        steps = [renumbered(from_data(step), vertex) for step in fields["vertices"]]
+        fields["vertices"] = check_order(self._graph.eliminable, steps)
         return Order(**fields)
 
     def _set_aside(self, path: Path, error: Exception) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from elimax.elimination.problem import Problem
-from elimax.elimination.reference import Elimination
+from elimax.elimination.steps import EdgeStep, StepElimination
 from elimax.graph.types import Graph
 from elimax.structure.term import Affine, Kind, Operator, Structure, Table, Term
 
@@ -24,7 +24,7 @@ def summary(plan: Plan) -> str:
     best = min(plan.baselines.values())
     lines = [
         f"Plan of {graph.name or 'a function'}: {len(graph.inputs)} inputs, {len(graph.outputs)} outputs, "
-        f"{len(plan.order)} vertices to eliminate, {len(graph.edges)} edges",
+        f"{len(graph.eliminable)} vertices to eliminate, {len(graph.edges)} edges",
         f"multiplications ({plan.cost} rule)",
     ]
     for name, count in rows:
@@ -42,10 +42,14 @@ def summary(plan: Plan) -> str:
 def explain(plan: Plan) -> str:
     """The summary, then every elimination with its cost."""
     graph = plan.graph
-    state = Elimination(Problem.from_graph(graph, plan.cost))
-    costs = [state.eliminate(vertex) for vertex in plan.order]
+    state = StepElimination(Problem.from_graph(graph, plan.cost))
+    costs = [state.apply(step) for step in plan.order]
     lines = [summary(plan), "", "eliminations, in order:"]
-    for vertex, cost in zip(plan.order, costs, strict=True):
+    for step, cost in zip(plan.order, costs, strict=True):
+        if isinstance(step, EdgeStep):
+            lines.append(f"  {step.kind:>6}  edge {step.source} -> {step.target:<28} {cost:>12,}")
+            continue
+        vertex = step
         described = graph.vertices[vertex]
         shape = "x".join(map(str, described.shape)) or "scalar"
         lines.append(f"  {vertex:>6}  {described.name:<24} {shape:<12} {cost:>12,}")

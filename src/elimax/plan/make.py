@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from elimax.cost.rules import rule_of
+from elimax.elimination.steps import renumbered
 from elimax.errors import PlanMismatchError
 from elimax.graph.hashing import canonical_numbering
 from elimax.graph.types import Graph
@@ -14,7 +15,7 @@ from elimax.order.result import Order
 from elimax.plan.cache import OrderCache, folder
 from elimax.plan.types import Plan
 
-SLOW = ("auto", "annealing", "beam", "exact", "agent")
+SLOW = ("auto", "annealing", "beam", "exact", "edges", "agent")
 """Searches whose answers are worth keeping."""
 
 CACHED_FROM = 32
@@ -28,6 +29,7 @@ def make_plan(
     cost: str = "time",
     budget: float | None = None,
     seed: int = 0,
+    max_evaluations: int | None = None,
     opaque: tuple[str, ...] = (),
     progress: Any = None,
 ) -> Plan:
@@ -39,6 +41,7 @@ def make_plan(
       cost: what the search minimises.
       budget: seconds for the search; None lets it decide.
       seed: of the search.
+      max_evaluations: limits the search by work instead of time; the plan then depends on the seed alone.
       opaque: names of the operations that JAX itself differentiates.
       progress: a `Progress` that the search reports to, for those that take one.
 
@@ -48,7 +51,7 @@ def make_plan(
     """
     if isinstance(order, Plan):
         return fit(order, graph)
-    found = _searched(graph, order, cost, budget, seed, progress)
+    found = _searched(graph, order, cost, Effort(budget, max_evaluations, seed), progress)
     return Plan(
         graph=graph,
         order=found.vertices,
@@ -63,17 +66,27 @@ def make_plan(
     )
 
 
-def _searched(graph: Graph, order: Any, cost: str, budget: float | None, seed: int, progress: Any) -> Order:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Effort:
+    """Time, work and seed of a search; see `make_plan`."""
+
+    budget: float | None
+    max_evaluations: int | None
+    seed: int
+
+
+def _searched(graph: Graph, order: Any, cost: str, effort: Effort, progress: Any) -> Order:
     """Search, or take the answer from the cache where a search would take its time."""
     directory = folder() if isinstance(order, str) and order in SLOW and len(graph.eliminable) >= CACHED_FROM else None
-    options = {} if progress is None else {"progress": progress}
+    options: dict[str, Any] = {} if progress is None else {"progress": progress}
+    options |= {"budget": effort.budget, "max_evaluations": effort.max_evaluations, "seed": effort.seed}
     if directory is None:
-        return search(graph, order, cost=cost, budget=budget, seed=seed, **options)
+        return search(graph, order, cost=cost, **options)
     cache = OrderCache(graph, directory)
-    question = cache.question(order, rule_of(cost), budget, seed)
+    question = cache.question(order, rule_of(cost), effort.budget, effort.max_evaluations, effort.seed)
     found = cache.find(question)
     if found is None:
-        found = search(graph, order, cost=cost, budget=budget, seed=seed, **options)
+        found = search(graph, order, cost=cost, **options)
         cache.keep(question, found)
     return found
 
@@ -90,8 +103,8 @@ def fit(plan: Plan, graph: Graph) -> Plan:
     if plan.graph_hash != target.graph_hash:
         raise PlanMismatchError(_difference(plan.graph, graph))
     here = {canonical: vertex for vertex, canonical in enumerate(canonical_numbering(graph))}
-    there = canonical_numbering(plan.graph)
-    return dataclasses.replace(target, order=tuple(here[there[v]] for v in plan.order))
+    number = [here[canonical] for canonical in canonical_numbering(plan.graph)]
+    return dataclasses.replace(target, order=tuple(renumbered(step, number) for step in plan.order))
 
 
 def _difference(planned: Graph, given: Graph) -> str:

@@ -7,8 +7,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from elimax.elimination.steps import to_data
 from elimax.errors import GraphFormatError, OrderError, PlanFormatError
-from elimax.graph.json import from_data, to_data
+from elimax.graph.json import from_data
+from elimax.graph.json import to_data as graph_to_data
 from elimax.order.given import check_order
 from elimax.plan.files import write_atomically
 
@@ -26,7 +28,7 @@ def to_json(plan: Plan) -> str:
         "version": VERSION,
         "method": plan.method,
         "cost": plan.cost,
-        "order": list(plan.order),
+        "order": [to_data(step) for step in plan.order],
         "multiplications": plan.multiplications,
         "lower_bound": plan.lower_bound,
         "optimal": plan.optimal,
@@ -34,7 +36,7 @@ def to_json(plan: Plan) -> str:
         "evaluations": plan.evaluations,
         "seconds": plan.seconds,
         "graph_hash": plan.graph_hash,
-        "graph": to_data(plan.graph),
+        "graph": graph_to_data(plan.graph),
     }
     return json.dumps(data, indent=1)
 

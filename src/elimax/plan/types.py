@@ -8,6 +8,7 @@ import importlib
 import os
 from collections.abc import Mapping
 
+from elimax.elimination.steps import Step
 from elimax.graph.hashing import structural_hash
 from elimax.graph.types import Graph
 from elimax.order import search
@@ -21,7 +22,7 @@ class Plan:
 
     Attributes:
       graph: the graph that was planned.
-      order: its eliminable vertices, first eliminated first.
+      order: its eliminable vertices, first eliminated first; eliminations of single edges may stand in between.
       method: the search that found the order.
       multiplications: cost of the order under ``cost``.
       lower_bound: no order costs less.
@@ -33,7 +34,7 @@ class Plan:
     """
 
     graph: Graph
-    order: tuple[int, ...]
+    order: tuple[Step, ...]
     method: str
     multiplications: int
     lower_bound: int
