@@ -303,6 +303,8 @@ def _multiply_masked(a, a_labels, b, b_labels, result, contracts, sizes, dtype):
     masks = [spread(m, k, union) for m, k in ((mask_a, a_labels), (mask_b, b_labels)) if m is not None]
     mask = jnp.broadcast_to(functools.reduce(jnp.logical_and, masks), shape)
     if not isinstance(inner, int):
+        if isinstance(value_a, int) or isinstance(value_b, int):  # the other one alone, over its own labels
+            inner = spread(inner, b_labels if isinstance(value_a, int) else a_labels, union)
         inner = broadcast(inner, shape)
     masked = Masked(mask, inner)
     if not contracts:
