@@ -341,8 +341,7 @@ def _listed_terms(
         if 0 < starts.size < MAX_RUNS:
             bounds = [0, *starts.tolist(), out_flat.size]
             return [
-                _table_term(out_flat[a:b], out_shape, in_flat[a:b], in_shape)
-                for a, b in itertools.pairwise(bounds)
+                _table_term(out_flat[a:b], out_shape, in_flat[a:b], in_shape) for a, b in itertools.pairwise(bounds)
             ]
     return [_table_term(out_flat, out_shape, in_flat, in_shape)]
 
@@ -364,9 +363,7 @@ def _table_term(
         order = np.argsort(grid_flat, kind="stable")
         if not np.array_equal(grid_flat[order], np.arange(grid_flat.size)):
             continue
-        others = [
-            _along_one_axis(index.reshape(grid_shape)) for index in np.unravel_index(other_flat[order], other_shape)
-        ]
+        others = [_along_one_axis(index.reshape(grid_shape)) for index in _unravel(other_flat[order], other_shape)]
         if any(axis is None for axis in others):
             continue
         tables = [axis.label for axis in others if isinstance(axis, Table)]
@@ -376,9 +373,14 @@ def _table_term(
         sizes = dict(enumerate(grid_shape))
         chosen = [axis for axis in others if axis is not None]
         return unit_term(sizes, chosen, grid) if swap else unit_term(sizes, grid, chosen)
-    out_axes = [_recognise(index, 0) for index in np.unravel_index(out_flat, out_shape)]
-    in_axes = [_recognise(index, 0) for index in np.unravel_index(in_flat, in_shape)]
+    out_axes = [_recognise(index, 0) for index in _unravel(out_flat, out_shape)]
+    in_axes = [_recognise(index, 0) for index in _unravel(in_flat, in_shape)]
     return unit_term({0: out_flat.size}, out_axes, in_axes)
+
+
+def _unravel(flat: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    """`np.unravel_index`, also for scalars, which have no axes."""
+    return np.unravel_index(flat, shape) if shape else ()
 
 
 def _along_one_axis(index: np.ndarray) -> AxisMap | None:
