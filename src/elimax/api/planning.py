@@ -23,6 +23,7 @@ def plan(
     budget: float | None = None,
     seed: int = 0,
     max_evaluations: int | None = None,
+    executor: Any = None,
     **kwargs: Any,
 ) -> Any:
     """Plans the Jacobian of ``fun`` at arguments of these shapes.
@@ -39,6 +40,8 @@ def plan(
       budget: seconds that the search may take; None for a default.
       seed: of the search.
       max_evaluations: limits the search by work instead of time; the plan then depends on the seed alone.
+      executor: where ``order="auto"`` searches: None for threads of this process, ``"processes"``, ``"ray"``, or an
+        executor of ``concurrent.futures``.
       **kwargs: keyword arguments of ``fun``.
 
     Returns:
@@ -60,5 +63,6 @@ def plan(
         budget=budget,
         seed=seed,
         max_evaluations=max_evaluations,
+        executor=executor,
         name=name,
     )

@@ -51,6 +51,14 @@ class _Remembered:
         self._sums: dict[tuple[int, int], int] = {}
         self._lock = threading.RLock()
 
+    def __getstate__(self) -> dict[str, object]:
+        """What travels to another process: everything but the lock."""
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.RLock()
+
     def product(self, left: int, right: int) -> tuple[int, int]:
         """Structure and cost of ``left @ right``."""
         found = self._products.get((left, right))

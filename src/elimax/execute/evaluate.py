@@ -119,12 +119,13 @@ def plan_for(
     budget: float | None = None,
     seed: int = 0,
     max_evaluations: int | None = None,
+    executor: Any = None,
     name: str = "",
 ) -> Plan:
     """The plan that `evaluate` would follow, without evaluating anything."""
     traced = trace_flat(fun, inputs)
     lin = linearise(traced.closed, [True] * len(inputs), name, traced.num_outputs)
-    return plan_of(lin, order, cost=cost, budget=budget, seed=seed, max_evaluations=max_evaluations)
+    return plan_of(lin, order, cost=cost, budget=budget, seed=seed, max_evaluations=max_evaluations, executor=executor)
 
 
 def plan_of(lin: Linearisation, order: Any, **search: Any) -> Plan:

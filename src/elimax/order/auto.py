@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 
 from elimax.cost.bounds import cut_bound
 from elimax.elimination.evaluate import is_small
@@ -11,6 +11,7 @@ from elimax.elimination.problem import Problem
 from elimax.elimination.steps import vertices_of
 from elimax.order.annealing import annealing
 from elimax.order.limits import Limits
+from elimax.order.portfolio import portfolio
 from elimax.order.progress import Progress
 from elimax.order.result import Order
 from elimax.order.simple import simple_orders
@@ -22,7 +23,14 @@ LARGE = 5000
 """Graphs with more vertices to eliminate get no bounds: the time is better spent on the order."""
 
 
-def auto(problem: Problem, limits: Limits, seed: int, *, progress: Progress | None = None) -> Order:
+def auto(
+    problem: Problem,
+    limits: Limits,
+    seed: int,
+    *,
+    progress: Progress | None = None,
+    executor: str | Executor | None = None,
+) -> Order:
     """Try several searches and keep the best order; stop when it is proved optimal.
 
     Forward, reverse and greedy orders come first, with the minimum cut bound. If there is time, annealing and a
@@ -33,6 +41,8 @@ def auto(problem: Problem, limits: Limits, seed: int, *, progress: Progress | No
       limits: time and work; without compiled code if less than about a tenth of a second is left.
       seed: of the searches that draw random numbers.
       progress: receives the best order and bound as they are found.
+      executor: where annealing runs: None for a thread beside the search for bounds, "processes", "ray", or an
+        executor of `concurrent.futures`.
 
     Returns:
       The cheapest order found; its method names the search that found it.
@@ -46,7 +56,7 @@ def auto(problem: Problem, limits: Limits, seed: int, *, progress: Progress | No
             progress.raise_bound(cut_bound(problem))
         worthwhile = len(problem.eliminable) > 1 and limits.evaluations != 0 and limits.left > COMPILED
         if worthwhile and not progress.ended:
-            _search(problem, limits, seed, progress)
+            _search(problem, limits, seed, progress, executor)
     except KeyboardInterrupt:
         if progress.best is None:
             raise
@@ -59,14 +69,18 @@ def auto(problem: Problem, limits: Limits, seed: int, *, progress: Progress | No
     )
 
 
-def _search(problem: Problem, limits: Limits, seed: int, progress: Progress) -> None:
+def _search(problem: Problem, limits: Limits, seed: int, progress: Progress, executor: str | Executor | None) -> None:
     """Annealing and bounds, each on a thread: compiled code leaves Python's lock alone."""
     # Imported here, once, so that two threads do not compile the same function.
     from elimax.order.bounding import improve_bound, warm_up
 
     warm_up(problem)
     with ThreadPoolExecutor(2) as pool:
-        tasks: list[Future] = [pool.submit(_anneal, problem, limits, seed, progress)]
+        tasks: list[Future] = []
+        if executor is None:
+            tasks.append(pool.submit(_anneal, problem, limits, seed, progress))
+        else:
+            tasks.append(pool.submit(portfolio, problem, limits, seed, progress, executor))
         if problem.is_scalar and len(problem.eliminable) <= LARGE:
             tasks.append(pool.submit(improve_bound, problem, limits, progress))
         try:

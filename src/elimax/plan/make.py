@@ -32,6 +32,7 @@ def make_plan(
     max_evaluations: int | None = None,
     opaque: tuple[str, ...] = (),
     progress: Any = None,
+    executor: Any = None,
 ) -> Plan:
     """Plan the elimination of a graph.
 
@@ -44,6 +45,8 @@ def make_plan(
       max_evaluations: limits the search by work instead of time; the plan then depends on the seed alone.
       opaque: names of the operations that JAX itself differentiates.
       progress: a `Progress` that the search reports to, for those that take one.
+      executor: where order="auto" anneals: None for threads here, "processes", "ray", or an executor of
+        `concurrent.futures`.
 
     Raises:
       OrderError: for an unknown search or a sequence that is no order of the graph.
@@ -51,7 +54,7 @@ def make_plan(
     """
     if isinstance(order, Plan):
         return fit(order, graph)
-    found = _searched(graph, order, cost, Effort(budget, max_evaluations, seed), progress)
+    found = _searched(graph, order, cost, Effort(budget, max_evaluations, seed), progress, executor)
     return Plan(
         graph=graph,
         order=found.vertices,
@@ -75,10 +78,11 @@ class Effort:
     seed: int
 
 
-def _searched(graph: Graph, order: Any, cost: str, effort: Effort, progress: Any) -> Order:
+def _searched(graph: Graph, order: Any, cost: str, effort: Effort, progress: Any, executor: Any) -> Order:
     """Search, or take the answer from the cache where a search would take its time."""
     directory = folder() if isinstance(order, str) and order in SLOW and len(graph.eliminable) >= CACHED_FROM else None
-    options: dict[str, Any] = {} if progress is None else {"progress": progress}
+    given = {"progress": progress, "executor": executor}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     options |= {"budget": effort.budget, "max_evaluations": effort.max_evaluations, "seed": effort.seed}
     if directory is None:
         return search(graph, order, cost=cost, **options)
