@@ -66,6 +66,13 @@ def test_search_takes_a_sequence(graph_file):
     assert found["multiplications"] == 8
 
 
+def test_search_limited_by_work_depends_on_the_seed_alone(graph_file):
+    words = ("search", str(graph_file), "--order", "annealing", "--max-evaluations", "50", "--seed", "3", "--json")
+    first, second = json.loads(run(*words)), json.loads(run(*words))
+    assert first["order"] == second["order"]
+    assert first["multiplications"] == 4
+
+
 def test_search_prints_a_table(graph_file):
     shown = run("search", str(graph_file), "--cost", "published")
     for word in ("diamond", "forward", "reverse", "markowitz", "lower bound"):

@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from elimax.elimination.steps import EdgeStep
 from elimax.errors import ElimaxError
 from elimax.graph.types import Edge, Graph, Vertex
 from elimax.structure.term import Affine, Kind, Operator, Term
@@ -51,6 +52,14 @@ def test_svg_shows_the_order():
     assert shown == {4: 1, 2: 2, 3: 3, 5: 4}
 
 
+def test_eliminations_of_edges_take_places_and_colour_nothing():
+    graph = lighthouse()
+    steps = (4, EdgeStep("front", 2, 3), 2, 3, 5)
+    shown = [title for title in titles(to_svg(graph, steps), "g") if title and "step" in title]
+    assert sorted(re.findall(r"step (\d) of 5", "".join(shown))) == ["1", "3", "4", "5"]
+    assert "front 2-&gt;3" in to_html(graph, steps, "plan", {})
+
+
 def test_svg_escapes_names():
     assert "light&lt;house&gt;" in to_svg(lighthouse())
 
@@ -85,7 +94,7 @@ def test_html_is_well_formed_and_holds_the_parts():
     body = text[text.index("<body>") : text.index("</html>")]
     root = ElementTree.fromstring(body.replace('<meta charset="utf-8">', ""))
     words = " ".join(root.itertext())
-    for part in ("A <plan>", "exact", "Orders & counts", "forward", "2 3 4 5", "because & so"):
+    for part in ("A <plan>", "exact", "Orders & counts", "forward", "2, 3, 4, 5", "because & so"):
         assert part in words
 
 

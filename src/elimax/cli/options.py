@@ -14,7 +14,7 @@ COSTS = ("time", "multiplications", "published")
 
 
 def search_options(costs: Sequence[str] = COSTS) -> Callable[..., Any]:
-    """A decorator that adds ``--order --cost --budget --seed --json --save`` to a command.
+    """A decorator that adds ``--order --cost --budget --max-evaluations --seed --json --save`` to a command.
 
     Args:
       costs: valid values of ``--cost``, the default first.
@@ -30,6 +30,13 @@ def search_options(costs: Sequence[str] = COSTS) -> Callable[..., Any]:
             "--cost", type=click.Choice(list(costs)), default=costs[0], show_default=True, help="What to minimise."
         ),
         click.option("--budget", type=float, default=None, metavar="SECONDS", help="Time for the search."),
+        click.option(
+            "--max-evaluations",
+            type=click.IntRange(min=0),
+            default=None,
+            metavar="N",
+            help="Work for the search; without a budget its result depends on the seed alone.",
+        ),
         click.option("--seed", type=int, default=0, show_default=True, help="Seed of the search."),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
         click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan to a file."),

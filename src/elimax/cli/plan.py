@@ -24,6 +24,7 @@ def plan(
     order: str,
     cost: str,
     budget: float | None,
+    max_evaluations: int | None,
     seed: int,
     as_json: bool,
     save: Path | None,
@@ -42,5 +43,14 @@ def plan(
     found = resolve(target, args, shapes, argnums)
     wanted = parse_order(order)
     start = time.perf_counter()
-    made = elimax.plan(found.fun, *found.args, argnums=found.argnums, order=wanted, cost=cost, budget=budget, seed=seed)
+    made = elimax.plan(
+        found.fun,
+        *found.args,
+        argnums=found.argnums,
+        order=wanted,
+        cost=cost,
+        budget=budget,
+        max_evaluations=max_evaluations,
+        seed=seed,
+    )
     finish(made, found.name, time.perf_counter() - start, as_json, save)

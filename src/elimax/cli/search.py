@@ -22,7 +22,14 @@ COSTS = ("multiplications", "published")
 @click.argument("graph", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @search_options(COSTS)
 def search(
-    graph: Path, order: str, cost: str, budget: float | None, seed: int, as_json: bool, save: Path | None
+    graph: Path,
+    order: str,
+    cost: str,
+    budget: float | None,
+    max_evaluations: int | None,
+    seed: int,
+    as_json: bool,
+    save: Path | None,
 ) -> None:
     """Look for an elimination order of the graph file GRAPH."""
     from elimax.graph import json
@@ -34,7 +41,15 @@ def search(
     progress = Progress() if takes_progress(wanted) else None
     start = time.perf_counter()
     with contextlib.nullcontext() if progress is None else watched(progress):
-        made = make_plan(loaded, order=wanted, cost=cost, budget=budget, seed=seed, progress=progress)
+        made = make_plan(
+            loaded,
+            order=wanted,
+            cost=cost,
+            budget=budget,
+            max_evaluations=max_evaluations,
+            seed=seed,
+            progress=progress,
+        )
     finish(made, loaded.name or graph.stem, time.perf_counter() - start, as_json, save)
 
 

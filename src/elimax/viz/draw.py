@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from elimax.elimination.steps import vertices_of
 from elimax.errors import ElimaxError
 from elimax.plan import Plan
 from elimax.viz.dot import to_dot
@@ -36,9 +35,9 @@ def draw(plan: Plan, path: str | os.PathLike[str]) -> None:
 def picture(plan: Plan, suffix: str) -> str:
     """The text of a picture: DOT, SVG or, for ``.html``, a whole report."""
     if suffix == ".dot":
-        return to_dot(plan.graph, vertices_of(plan.order))
+        return to_dot(plan.graph, plan.order)
     if suffix == ".svg":
-        return to_svg(plan.graph, vertices_of(plan.order))
+        return to_svg(plan.graph, plan.order)
     facts = {
         "method": plan.method,
         "cost rule": plan.cost,
@@ -50,6 +49,4 @@ def picture(plan: Plan, suffix: str) -> str:
     }
     counts = [*plan.baselines.items(), (f"plan ({plan.method})", plan.multiplications)]
     compared = table(("<order", "multiplications"), counts, title="Orders compared")
-    return to_html(
-        plan.graph, vertices_of(plan.order), f"Plan of {plan.name or 'a function'}", facts, [compared], plan.explain()
-    )
+    return to_html(plan.graph, plan.order, f"Plan of {plan.name or 'a function'}", facts, [compared], plan.explain())

@@ -51,7 +51,7 @@ def to_html(
     else:
         parts.append(f"<p>{graph.num_vertices:,} vertices: too many for a picture.</p>")
     if order is not None:
-        steps = " ".join(map(str, order)) or "nothing to eliminate"
+        steps = ", ".join(map(str, order)) or "nothing to eliminate"
         parts.append(f'<h2>Order</h2><p class="order">{escape(steps)}</p>')
     if explanation:
         parts.append(f"<h2>Explanation</h2><pre>{escape(explanation)}</pre>")
