@@ -39,7 +39,7 @@ UNARY = {
     "round": lambda x: jnp.round(x) + x,
     "weights": lambda x: x * _weights(x),
     "mask": lambda x: jnp.where(np.arange(x.size).reshape(x.shape) % 2 == 0, x, 0.0),
-    "mask and keep": lambda x: lax.select(np.arange(x.size).reshape(x.shape) % 3 != 1, x, x * x / 2),
+    "mask and keep": lambda x: jnp.where(np.arange(x.size).reshape(x.shape) % 3 != 1, x, x * x / 2),
 }
 BINARY = {
     "add": lambda x, y: x + y,
