@@ -111,7 +111,11 @@ def test_the_search_never_ends_worse_than_vertices_alone():
 
 @pytest.mark.parametrize(
     ("step", "message"),
-    [(EdgeStep("front", 0, 10_000), "not there"), (("sideways", 0, 1), "front"), (EdgeStep("back", 0, 3), "there|input")],
+    [
+        (EdgeStep("front", 0, 10_000), "not there"),
+        (("sideways", 0, 1), "front"),
+        (EdgeStep("back", 0, 3), "there|input"),
+    ],
 )
 def test_impossible_steps_are_refused(step, message):
     fun, args = ARGUMENTS["scalars"]

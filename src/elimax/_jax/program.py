@@ -133,7 +133,11 @@ def bind(equation: Any) -> Callable[..., list[Any]]:
     primitive = equation.primitive
     params = primitive.get_bind_params(equation.params)
     context = equation.ctx
-    special = context.compute_type is not None or context.xla_metadata is not None
+    special = (
+        context.compute_type is not None
+        or context.xla_metadata is not None
+        or not getattr(context.cur_abstract_mesh, "empty", True)
+    )
 
     def call(*operands: Any) -> list[Any]:
         if special or "random" in primitive.name:

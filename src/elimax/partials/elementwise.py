@@ -6,6 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from elimax._jax import Equation
 from elimax._jax.local import Operand, local_program
@@ -121,9 +122,9 @@ def select(equation: Equation, context: Context) -> Local | None:
             term = _only(edge)
             chosen = edge.operand - 1
             if which.dtype == np.bool_:
-                mask = which if chosen == 1 else jnp.logical_not(which)
+                mask = which if chosen == 1 else lax.bitwise_not(which)
             else:
-                mask = which == np.asarray(chosen, which.dtype)
+                mask = lax.eq(which, np.asarray(chosen, which.dtype))
             masks.append((Masked(jnp.broadcast_to(mask, shape).reshape(term.value_shape), 1),))
         return results, masks
 

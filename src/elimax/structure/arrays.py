@@ -81,6 +81,16 @@ def broadcast(value: Any, shape: tuple[int, ...]) -> Any:
     return jnp.broadcast_to(value, shape)
 
 
+def plus(a: Any, b: Any) -> Any:
+    """Sum of two arrays of equal rank whose axes of length 1 broadcast, folded if both are known."""
+    return np.add(a, b) if _known(a) and _known(b) else lax.add(a, b)
+
+
+def _known(value: Any) -> bool:
+    """Whether a value is known at trace time."""
+    return isinstance(value, np.ndarray | np.generic)
+
+
 def negate(value: Value) -> Value:
     """Minus a value."""
     if isinstance(value, Masked):
@@ -267,9 +277,7 @@ def _multiply(
         return value if sign == 1 else negate(value)
     if not contracts:
         a, b = spread(a, a_labels, result), spread(b, b_labels, result)
-        if isinstance(a, np.ndarray | np.generic) and isinstance(b, np.ndarray | np.generic):
-            return np.multiply(a, b)
-        return jnp.multiply(jnp.asarray(a), jnp.asarray(b))
+        return np.multiply(a, b) if _known(a) and _known(b) else lax.mul(a, b)
     keep = set(result)
     a, a_labels = _sum_out(a, a_labels, keep | set(b_labels)), tuple(k for k in a_labels if k in keep or k in b_labels)
     b, b_labels = _sum_out(b, b_labels, keep | set(a_labels)), tuple(k for k in b_labels if k in keep or k in a_labels)
@@ -301,7 +309,7 @@ def _multiply_masked(a, a_labels, b, b_labels, result, contracts, sizes, dtype):
     shape = tuple(sizes[k] for k in union)
     inner = _multiply(value_a, a_labels, value_b, b_labels, union, False, sizes, dtype)
     masks = [spread(m, k, union) for m, k in ((mask_a, a_labels), (mask_b, b_labels)) if m is not None]
-    mask = jnp.broadcast_to(functools.reduce(jnp.logical_and, masks), shape)
+    mask = jnp.broadcast_to(functools.reduce(lax.bitwise_and, masks), shape)
     if not isinstance(inner, int):
         if isinstance(value_a, int) or isinstance(value_b, int):  # the other one alone, over its own labels
             inner = spread(inner, b_labels if isinstance(value_a, int) else a_labels, union)
@@ -316,7 +324,9 @@ def _sum_out(value: Any, labels: Sequence[int], keep: Any) -> Any:
     axes = tuple(axis for axis, label in enumerate(labels) if label not in keep)
     if not axes:
         return value
-    return value.sum(axis=axes, dtype=value.dtype)
+    if isinstance(value, np.ndarray):
+        return value.sum(axis=axes, dtype=value.dtype)
+    return lax.reduce_sum(value, axes)
 
 
 def _scale(value: Value, factor: int, dtype: Any) -> Value:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from elimax.structure.arrays import Value, as_array, as_array_over_labels, broadcast, spread
+from elimax.structure.arrays import Value, as_array, as_array_over_labels, broadcast, plus, spread
 from elimax.structure.positions import positions, term_ranges
 from elimax.structure.relation import labels_of
 from elimax.structure.term import Affine, Table, Term
@@ -56,7 +56,7 @@ def dense(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Ra
     for value, term, defining in zip(values, terms, placeable, strict=True):
         assert defining is not None
         array = _place(value, term, defining, dtype, ranges)
-        total = array if total is None else total + array
+        total = array if total is None else plus(total, array)
     return jnp.asarray(total)
 
 
@@ -94,7 +94,7 @@ def _cells(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: R
         )
         place = int(np.ravel_multi_index(index, shape)) if shape else 0
         entry = as_array(value, (), dtype)
-        flat[place] = entry if flat[place] is None else flat[place] + entry
+        flat[place] = entry if flat[place] is None else plus(flat[place], entry)
     if all(entry is None or isinstance(entry, np.ndarray | np.generic) for entry in flat):
         return jnp.asarray(np.array([0 if entry is None else entry for entry in flat], dtype).reshape(shape))
     zero = np.zeros((), dtype)
@@ -192,19 +192,20 @@ def _place(value: Value, term: Term, defining: dict[int, int], dtype: Any, range
         assert isinstance(axis, Affine)
         # scale * index == sum over the labels, each expressed by the index of its defining axis.
         scale = math.lcm(*(abs(axes[defining[label]].parts[0][1]) for label, _ in axis.parts))  # type: ignore[union-attr]
-        right: Any = 0
+        right: Any = None
         shift = scale * (axis.offset - ranges[position][0])
         for label, stride in axis.parts:
             other = axes[defining[label]]
             assert isinstance(other, Affine)
             factor = scale * stride // other.parts[0][1]
             index = lax.broadcasted_iota(np.int32, shape, defining[label])
-            right = right + (index if factor == 1 else np.int32(factor) * index)
+            scaled = index if factor == 1 else lax.mul(index, np.int32(factor))
+            right = scaled if right is None else lax.add(right, scaled)
             shift += factor * (ranges[defining[label]][0] - other.offset)
         left = lax.broadcasted_iota(np.int32, shape, position)
-        left = left if scale == 1 else np.int32(scale) * left
-        equal = left == (right + np.int32(shift) if shift else right)
-        wanted = equal if wanted is None else wanted & equal
+        left = left if scale == 1 else lax.mul(left, np.int32(scale))
+        equal = lax.eq(left, lax.add(right, np.int32(shift)) if shift else right)
+        wanted = equal if wanted is None else lax.bitwise_and(wanted, equal)
     return lax.select(wanted, array, jnp.zeros(shape, dtype))
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from elimax.structure.algebra import Product, as_terms
-from elimax.structure.arrays import Value, as_array, as_array_over_labels, broadcast, cast, spread, times
+from elimax.structure.arrays import Value, as_array, as_array_over_labels, broadcast, cast, plus, spread, times
 from elimax.structure.dense import dense
 from elimax.structure.operators import materialise_forward
 from elimax.structure.positions import hull
@@ -71,7 +71,7 @@ def _add(members: list[tuple[Value, Term]], term: Term, dtype: Any) -> Value:
     for value, own in members:
         array = as_array(value, own.value_shape, dtype)
         array = spread(array, own.value_labels, term.value_labels)
-        total = array if total is None else total + array
+        total = array if total is None else plus(total, array)
     return broadcast(total, term.value_shape)
 
 
