@@ -60,7 +60,8 @@ def opaque(equation: Equation, context: Context) -> Opaque | None:
             full = [v.zeros() if isinstance(v, Placeholder) else v for v in values]
             for k, x in zip(operands, chosen, strict=True):
                 full[k] = x
-            results = equation.call(*full)
+            # Rules that users wrote expect arrays of JAX: NumPy's cannot be indexed by a tracer.
+            results = equation.call(*[jnp.asarray(v) if isinstance(v, np.ndarray) else v for v in full])
             return [results[k] for k in outputs]
 
         primals = [
