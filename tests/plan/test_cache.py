@@ -23,10 +23,19 @@ def chain(x):
     return x
 
 
+class Forgetful(dict):
+    """A memory that remembers nothing."""
+
+    def __setitem__(self, key, value):
+        pass
+
+
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("ELIMAX_CACHE_DIR", str(tmp_path))
     monkeypatch.delenv("ELIMAX_CACHE", raising=False)
+    # What the process remembers would hide what is on the disk.
+    monkeypatch.setattr(make, "_MEMORY", Forgetful())
     return tmp_path / "orders"
 
 
@@ -132,6 +141,7 @@ def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path, monkeypatch):
     blocker = tmp_path / "file"
     blocker.write_text("")
     monkeypatch.setenv("ELIMAX_CACHE_DIR", str(blocker))
+    make.forget()
     with pytest.warns(elimax.ElimaxWarning):
         plan = elimax.plan(chain, 0.5)
     assert plan.order
@@ -169,6 +179,15 @@ def test_many_processes_at_once(cache):
     assert len(files(cache)) == 2
     assert not list(cache.glob("*.part"))
     assert not list(cache.glob("*.broken"))
+
+
+def test_a_process_remembers_without_the_disk(searches, monkeypatch):
+    monkeypatch.setenv("ELIMAX_CACHE", "off")
+    make.forget()
+    jacobian = elimax.jacobian(chain)
+    for x in (0.1, 0.2, 0.3):
+        jacobian(x)
+    assert len(searches) == 1
 
 
 def test_the_plan_that_was_kept_is_used_by_the_jacobian(cache):

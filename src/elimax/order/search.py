@@ -17,7 +17,10 @@ from elimax.order.registry import find
 from elimax.order.result import Order
 
 DEFAULT_SECONDS = 1.0
-"""Time of a search that is given no budget; a search of a small graph ends long before."""
+"""Most time of a search that is given no budget."""
+
+SECONDS_PER_EDGE = 1e-3
+"""About the time that compiling the work of one edge takes; a search without a budget spends no more than that."""
 
 
 def search(
@@ -35,7 +38,7 @@ def search(
       graph: a graph, or a problem, which brings its own cost.
       order: name of a search, see `elimax.order.names`, or a sequence of vertices.
       cost: "executed" counts what a program has to multiply, "published" every product.
-      budget: seconds; None is at most about a second.
+      budget: seconds; None is about the time that compiling the Jacobian takes, at most a second.
       max_evaluations: number of evaluations; without a budget the result then depends on nothing but the seed.
       seed: of the random numbers that some searches draw.
       **options: of the search, see its own documentation.
@@ -55,7 +58,8 @@ def search(
       1
     """
     problem = graph if isinstance(graph, Problem) else Problem.from_graph(graph, rule_of(cost))
-    limits = Limits.make(budget, max_evaluations, DEFAULT_SECONDS)
+    default = min(DEFAULT_SECONDS, SECONDS_PER_EDGE * problem.sources.size)
+    limits = Limits.make(budget, max_evaluations, default)
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise OrderError(f"seed should be an integer, zero or more, got {seed!r}")
     if not isinstance(order, str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from typing import Any
 
 from elimax.cost.rules import rule_of
@@ -17,6 +18,12 @@ from elimax.plan.types import Plan
 
 SLOW = ("auto", "annealing", "beam", "exact", "edges", "agent")
 """Searches whose answers are worth keeping."""
+
+REMEMBERED = 256
+"""Number of orders that a process remembers."""
+
+_MEMORY: dict[Any, Order] = {}
+_LOCK = threading.Lock()
 
 CACHED_FROM = 32
 """Graphs with fewer vertices to eliminate are searched faster than a file is found."""
@@ -79,20 +86,47 @@ class Effort:
 
 
 def _searched(graph: Graph, order: Any, cost: str, effort: Effort, progress: Any, executor: Any) -> Order:
-    """Search, or take the answer from the cache where a search would take its time."""
-    directory = folder() if isinstance(order, str) and order in SLOW and len(graph.eliminable) >= CACHED_FROM else None
+    """Search; but take the answer from memory, or from the disk where a search would take its time."""
     given = {"progress": progress, "executor": executor}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    options |= {"budget": effort.budget, "max_evaluations": effort.max_evaluations, "seed": effort.seed}
+    if not isinstance(order, str) or options:
+        return _search(graph, order, cost, effort, options)
+    # Names do not decide an order, and a function called again is traced again but seldom planned anew.
+    anonymous = dataclasses.replace(graph, name="")
+    with _LOCK:
+        found = _MEMORY.get((anonymous, order, cost, effort))
+    if found is None:
+        found = _kept(graph, order, cost, effort)
+        with _LOCK:
+            while len(_MEMORY) >= REMEMBERED:
+                _MEMORY.pop(next(iter(_MEMORY)))
+            _MEMORY[(anonymous, order, cost, effort)] = found
+    return found
+
+
+def _kept(graph: Graph, order: str, cost: str, effort: Effort) -> Order:
+    """Search, or take the answer from the disk."""
+    directory = folder() if order in SLOW and len(graph.eliminable) >= CACHED_FROM else None
     if directory is None:
-        return search(graph, order, cost=cost, **options)
+        return _search(graph, order, cost, effort, {})
     cache = OrderCache(graph, directory)
     question = cache.question(order, rule_of(cost), effort.budget, effort.max_evaluations, effort.seed)
     found = cache.find(question)
     if found is None:
-        found = search(graph, order, cost=cost, **options)
+        found = _search(graph, order, cost, effort, {})
         cache.keep(question, found)
     return found
+
+
+def _search(graph: Graph, order: Any, cost: str, effort: Effort, options: dict[str, Any]) -> Order:
+    limits = {"budget": effort.budget, "max_evaluations": effort.max_evaluations, "seed": effort.seed}
+    return search(graph, order, cost=cost, **limits, **options)
+
+
+def forget() -> None:
+    """Forget the orders that this process remembers."""
+    with _LOCK:
+        _MEMORY.clear()
 
 
 def fit(plan: Plan, graph: Graph) -> Plan:
