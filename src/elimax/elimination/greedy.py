@@ -8,7 +8,7 @@ import numpy as np
 
 from elimax.elimination.kernel import DONE, NEEDS_PRODUCT, eliminate, inner, jit, price, resume
 from elimax.elimination.problem import Problem
-from elimax.elimination.sparse import COST, from_problem
+from elimax.elimination.sparse import COST, NEXT_IN, NEXT_OUT, SOURCE, TARGET, from_problem
 from elimax.structure.term import Kind
 
 SIZE, PENDING, CURSOR, COUNT = 0, 1, 2, 3
@@ -84,27 +84,20 @@ def _pop(queue):
 @inner
 def _scalar_price(graph, costs, v):
     """Price of a vertex whose structures are kinds, from the numbers of its edges of each kind."""
-    ins, outs = np.zeros(3, np.int64), np.zeros(3, np.int64)
-    e = graph.first_in[v]
-    while e >= 0:
-        ins[graph.structure[e]] += 1
-        e = graph.next_in[e]
-    e = graph.first_out[v]
-    while e >= 0:
-        outs[graph.structure[e]] += 1
-        e = graph.next_out[e]
     cost = np.int64(0)
     for left in range(3):
         for right in range(3):
-            cost += costs[left, right] * outs[left] * ins[right]
+            cost += costs[left, right] * graph.kinds_out[v, left] * graph.kinds_in[v, right]
     return cost
 
 
 @jit
-def _run(graph, tables, queue, costs, request):
-    """Go on until all vertices are eliminated or something is missing; returns a status."""
+def _run(graph, tables, queue, costs, ceiling, request):
+    """Go on until all vertices are eliminated, the ceiling is passed or something is missing; returns a status."""
     size = queue.heap.size
     while True:
+        if graph.counters[COST] > ceiling:
+            return DONE
         while queue.counters[CURSOR] < queue.counters[PENDING]:
             v = queue.pending[queue.counters[CURSOR]]
             now = _scalar_price(graph, costs, v) if costs.size else price(graph, tables, v, request)
@@ -119,16 +112,16 @@ def _run(graph, tables, queue, costs, request):
         v, pending = queue.heap[0], 0
         e = graph.first_in[v]
         while e >= 0:
-            if queue.place[graph.source[e]] >= 0:
-                queue.pending[pending] = graph.source[e]
+            if queue.place[graph.edges[e, SOURCE]] >= 0:
+                queue.pending[pending] = graph.edges[e, SOURCE]
                 pending += 1
-            e = graph.next_in[e]
+            e = graph.edges[e, NEXT_IN]
         e = graph.first_out[v]
         while e >= 0:
-            if queue.place[graph.target[e]] >= 0:
-                queue.pending[pending] = graph.target[e]
+            if queue.place[graph.edges[e, TARGET]] >= 0:
+                queue.pending[pending] = graph.edges[e, TARGET]
                 pending += 1
-            e = graph.next_out[e]
+            e = graph.edges[e, NEXT_OUT]
         status = eliminate(graph, tables, v, request)
         if status != DONE:
             return status
@@ -138,16 +131,19 @@ def _run(graph, tables, queue, costs, request):
         queue.counters[PENDING], queue.counters[CURSOR] = pending, 0
 
 
-def greedy(problem: Problem, rank: np.ndarray, bias: np.ndarray) -> tuple[tuple[int, ...], int]:
+def greedy(
+    problem: Problem, rank: np.ndarray, bias: np.ndarray, ceiling: int | None = None
+) -> tuple[tuple[int, ...], int] | None:
     """Eliminate the vertex with the least price less bias, ties to the least rank, until none is left.
 
     Args:
       problem: the graph and the cost rule.
       rank: int64 [V] a permutation.
       bias: int64 [V].
+      ceiling: give up when the cost passes it.
 
     Returns:
-      The order and its cost.
+      The order and its cost, or None if it was given up.
     """
     size, waiting = problem.num_vertices, np.array(problem.eliminable, np.int32)
     heap, pending, place = (np.full(size, -1, np.int32) for _ in range(3))
@@ -160,8 +156,11 @@ def greedy(problem: Problem, rank: np.ndarray, bias: np.ndarray) -> tuple[tuple[
     costs = np.array([[problem.algebra.product(left, right)[1] for right in kinds] for left in kinds], np.int64)
     costs = costs.reshape(len(kinds), len(kinds))
     graph, tables, request = from_problem(problem), problem.algebra.tables.arrays(), np.zeros(2, np.int64)
-    status = _run(graph, tables, queue, costs, request)
+    highest = np.iinfo(np.int64).max if ceiling is None else ceiling
+    status = _run(graph, tables, queue, costs, highest, request)
     while status != DONE:
         graph, tables = resume(problem, graph, int(status), request)
-        status = _run(graph, tables, queue, costs, request)
+        status = _run(graph, tables, queue, costs, highest, request)
+    if graph.counters[COST] > highest:
+        return None
     return tuple(queue.order[: waiting.size].tolist()), int(graph.counters[COST])

@@ -11,8 +11,25 @@ from collections.abc import Sequence
 import numba
 import numpy as np
 
+from elimax.elimination.algebra import ZERO
 from elimax.elimination.problem import Problem
-from elimax.elimination.sparse import COST, FREE, NUM_EDGES, STAMP, Sparse, from_problem, grow_edges, grow_scratch
+from elimax.elimination.sparse import (
+    COST,
+    FREE,
+    NEXT_IN,
+    NEXT_OUT,
+    NUM_EDGES,
+    PREV_IN,
+    PREV_OUT,
+    SOURCE,
+    STAMP,
+    STRUCTURE,
+    TARGET,
+    Sparse,
+    from_problem,
+    grow_edges,
+    grow_scratch,
+)
 from elimax.elimination.tables import BITS, EMPTY, MIX, TableArrays
 
 DONE, NEEDS_PRODUCT, NEEDS_SUM, NEEDS_EDGES, NEEDS_SCRATCH = 0, 1, 2, 3, 4
@@ -47,61 +64,79 @@ def price(graph, tables, v, request):
     while right >= 0:
         left = graph.first_out[v]
         while left >= 0:
-            slot = find(tables.product_keys, graph.structure[left], graph.structure[right])
+            slot = find(tables.product_keys, graph.edges[left, STRUCTURE], graph.edges[right, STRUCTURE])
             if slot < 0:
-                request[0], request[1] = graph.structure[left], graph.structure[right]
+                request[0], request[1] = graph.edges[left, STRUCTURE], graph.edges[right, STRUCTURE]
                 return np.int64(-1)
             cost += tables.product_costs[slot]
-            left = graph.next_out[left]
-        right = graph.next_in[right]
+            left = graph.edges[left, NEXT_OUT]
+        right = graph.edges[right, NEXT_IN]
     return cost
 
 
 @inner
 def _unlink_out(graph, e):
-    before, after, v = graph.prev_out[e], graph.next_out[e], graph.source[e]
+    before, after, v = graph.edges[e, PREV_OUT], graph.edges[e, NEXT_OUT], graph.edges[e, SOURCE]
     if before >= 0:
-        graph.next_out[before] = after
+        graph.edges[before, NEXT_OUT] = after
     else:
         graph.first_out[v] = after
     if after >= 0:
-        graph.prev_out[after] = before
+        graph.edges[after, PREV_OUT] = before
     graph.num_out[v] -= 1
+    if graph.kinds_out.size:
+        graph.kinds_out[v, graph.edges[e, STRUCTURE]] -= 1
 
 
 @inner
 def _unlink_in(graph, e):
-    before, after, v = graph.prev_in[e], graph.next_in[e], graph.target[e]
+    before, after, v = graph.edges[e, PREV_IN], graph.edges[e, NEXT_IN], graph.edges[e, TARGET]
     if before >= 0:
-        graph.next_in[before] = after
+        graph.edges[before, NEXT_IN] = after
     else:
         graph.first_in[v] = after
     if after >= 0:
-        graph.prev_in[after] = before
+        graph.edges[after, PREV_IN] = before
     graph.num_in[v] -= 1
+    if graph.kinds_in.size:
+        graph.kinds_in[v, graph.edges[e, STRUCTURE]] -= 1
 
 
 @inner
 def _add_edge(graph, source, target, structure):
     e = graph.counters[FREE]
-    graph.counters[FREE] = graph.next_out[e]
+    graph.counters[FREE] = graph.edges[e, NEXT_OUT]
     graph.counters[NUM_EDGES] += 1
-    graph.source[e], graph.target[e], graph.structure[e] = source, target, structure
+    graph.edges[e, SOURCE], graph.edges[e, TARGET], graph.edges[e, STRUCTURE] = source, target, structure
     head = graph.first_out[source]
-    graph.next_out[e], graph.prev_out[e], graph.first_out[source] = head, -1, e
+    graph.edges[e, NEXT_OUT], graph.edges[e, PREV_OUT], graph.first_out[source] = head, -1, e
     if head >= 0:
-        graph.prev_out[head] = e
+        graph.edges[head, PREV_OUT] = e
     head = graph.first_in[target]
-    graph.next_in[e], graph.prev_in[e], graph.first_in[target] = head, -1, e
+    graph.edges[e, NEXT_IN], graph.edges[e, PREV_IN], graph.first_in[target] = head, -1, e
     if head >= 0:
-        graph.prev_in[head] = e
+        graph.edges[head, PREV_IN] = e
     graph.num_out[source] += 1
     graph.num_in[target] += 1
+    if graph.kinds_in.size:
+        graph.kinds_out[source, structure] += 1
+        graph.kinds_in[target, structure] += 1
+
+
+@inner
+def _change_structure(graph, e, structure):
+    old = graph.edges[e, STRUCTURE]
+    graph.edges[e, STRUCTURE] = structure
+    if graph.kinds_in.size:
+        graph.kinds_out[graph.edges[e, SOURCE], old] -= 1
+        graph.kinds_out[graph.edges[e, SOURCE], structure] += 1
+        graph.kinds_in[graph.edges[e, TARGET], old] -= 1
+        graph.kinds_in[graph.edges[e, TARGET], structure] += 1
 
 
 @inner
 def _free_edge(graph, e):
-    graph.next_out[e] = graph.counters[FREE]
+    graph.edges[e, NEXT_OUT] = graph.counters[FREE]
     graph.counters[FREE] = e
     graph.counters[NUM_EDGES] -= 1
 
@@ -111,29 +146,31 @@ def _scan_sources(graph, v):
     """Whether it is less work to scan the out-edges of the sources than the in-edges of the targets."""
     by_source, e = 0, graph.first_in[v]
     while e >= 0:
-        by_source += graph.num_out[graph.source[e]]
-        e = graph.next_in[e]
+        by_source += graph.num_out[graph.edges[e, SOURCE]]
+        e = graph.edges[e, NEXT_IN]
     by_target, e = 0, graph.first_out[v]
     while e >= 0:
-        by_target += graph.num_in[graph.target[e]]
-        e = graph.next_out[e]
+        by_target += graph.num_in[graph.edges[e, TARGET]]
+        e = graph.edges[e, NEXT_OUT]
     return by_source <= by_target
 
 
 @inner
 def _join(graph, tables, right, left, there, position, request):
     """Work out one new edge into the scratch space; returns the cost, or minus the status if something is missing."""
-    product = find(tables.product_keys, graph.structure[left], graph.structure[right])
+    product = find(tables.product_keys, graph.edges[left, STRUCTURE], graph.edges[right, STRUCTURE])
     if product < 0:
-        request[0], request[1] = graph.structure[left], graph.structure[right]
+        request[0], request[1] = graph.edges[left, STRUCTURE], graph.edges[right, STRUCTURE]
         return np.int64(-NEEDS_PRODUCT)
     number = tables.product_ids[product]
     if number >= 0 and there >= 0:
-        total = find(tables.sum_keys, graph.structure[there], number)
+        total = find(tables.sum_keys, graph.edges[there, STRUCTURE], number)
         if total < 0:
-            request[0], request[1] = graph.structure[there], number
+            request[0], request[1] = graph.edges[there, STRUCTURE], number
             return np.int64(-NEEDS_SUM)
         number = tables.sum_ids[total]
+        if number == graph.edges[there, STRUCTURE]:
+            number = np.int64(ZERO)  # nothing to do, and the edge need not be looked at again
     graph.new_slot[position], graph.new_structure[position] = there, number
     return tables.product_costs[product]
 
@@ -152,7 +189,7 @@ def eliminate(graph, tables, v, request):
       A status; the cost is added to the graph's counter.
     """
     pairs = np.int64(graph.num_in[v]) * graph.num_out[v]
-    if graph.source.size - graph.counters[NUM_EDGES] <= pairs:
+    if graph.edges.shape[0] - graph.counters[NUM_EDGES] <= pairs:
         request[0] = pairs
         return NEEDS_EDGES
     if graph.new_slot.size < pairs:
@@ -166,14 +203,14 @@ def eliminate(graph, tables, v, request):
     while outer >= 0:
         graph.counters[STAMP] += 1
         stamp = graph.counters[STAMP]
-        e = graph.first_out[graph.source[outer]] if by_source else graph.first_in[graph.target[outer]]
+        e = graph.first_out[graph.edges[outer, SOURCE]] if by_source else graph.first_in[graph.edges[outer, TARGET]]
         while e >= 0:
-            end = graph.target[e] if by_source else graph.source[e]
+            end = graph.edges[e, TARGET] if by_source else graph.edges[e, SOURCE]
             graph.mark[end], graph.slot[end] = stamp, e
-            e = graph.next_out[e] if by_source else graph.next_in[e]
+            e = graph.edges[e, NEXT_OUT] if by_source else graph.edges[e, NEXT_IN]
         inner = graph.first_out[v] if by_source else graph.first_in[v]
         while inner >= 0:
-            end = graph.target[inner] if by_source else graph.source[inner]
+            end = graph.edges[inner, TARGET] if by_source else graph.edges[inner, SOURCE]
             there = graph.slot[end] if graph.mark[end] == stamp else np.int32(-1)
             right, left = (outer, inner) if by_source else (inner, outer)
             multiplications = _join(graph, tables, right, left, there, position, request)
@@ -181,8 +218,8 @@ def eliminate(graph, tables, v, request):
                 return -multiplications
             cost += multiplications
             position += 1
-            inner = graph.next_out[inner] if by_source else graph.next_in[inner]
-        outer = graph.next_in[outer] if by_source else graph.next_out[outer]
+            inner = graph.edges[inner, NEXT_OUT] if by_source else graph.edges[inner, NEXT_IN]
+        outer = graph.edges[outer, NEXT_IN] if by_source else graph.edges[outer, NEXT_OUT]
 
     position = 0
     outer = graph.first_in[v] if by_source else graph.first_out[v]
@@ -193,12 +230,12 @@ def eliminate(graph, tables, v, request):
             right, left = (outer, inner) if by_source else (inner, outer)
             if there >= 0:
                 if number >= 0:
-                    graph.structure[there] = number
+                    _change_structure(graph, there, number)
             elif number >= 0:
-                _add_edge(graph, graph.source[right], graph.target[left], number)
+                _add_edge(graph, graph.edges[right, SOURCE], graph.edges[left, TARGET], number)
             position += 1
-            inner = graph.next_out[inner] if by_source else graph.next_in[inner]
-        outer = graph.next_in[outer] if by_source else graph.next_out[outer]
+            inner = graph.edges[inner, NEXT_OUT] if by_source else graph.edges[inner, NEXT_IN]
+        outer = graph.edges[outer, NEXT_IN] if by_source else graph.edges[outer, NEXT_OUT]
 
     _remove_edges(graph, v)
     graph.counters[COST] += cost
@@ -206,23 +243,30 @@ def eliminate(graph, tables, v, request):
 
 
 @inner
+def _forget(first, number, kinds, v):
+    first[v], number[v] = -1, 0
+    if kinds.size:
+        kinds[v, 0] = kinds[v, 1] = kinds[v, 2] = 0
+
+
+@inner
 def _remove_edges(graph, v):
     """Remove the out-edges of a vertex, and its in-edges unless it is an output."""
     e = graph.first_out[v]
     while e >= 0:
-        after = graph.next_out[e]
+        after = graph.edges[e, NEXT_OUT]
         _unlink_in(graph, e)
         _free_edge(graph, e)
         e = after
-    graph.first_out[v], graph.num_out[v] = -1, 0
+    _forget(graph.first_out, graph.num_out, graph.kinds_out, v)
     if not graph.is_output[v]:
         e = graph.first_in[v]
         while e >= 0:
-            after = graph.next_in[e]
+            after = graph.edges[e, NEXT_IN]
             _unlink_out(graph, e)
             _free_edge(graph, e)
             e = after
-        graph.first_in[v], graph.num_in[v] = -1, 0
+        _forget(graph.first_in, graph.num_in, graph.kinds_in, v)
 
 
 @jit

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import random
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,15 @@ HOT, COLD = 3.0, 0.2
 
 CHUNK = 0.02
 """Seconds between looks at the clock."""
+
+WHOLE = 1500
+"""Larger graphs are annealed in windows of the order."""
+
+WINDOW = 96
+"""Number of vertices in a window."""
+
+WINDOW_STEPS = 40
+"""Proposals per vertex of a window in the first sweep; each sweep makes half as many again."""
 
 STEPS = 2000
 """Proposals between looks at the clock when their number is given: pieces that follow the clock would round the
@@ -81,20 +91,63 @@ def annealing(
     progress.offer(first)
     if len(first.vertices) < 2 or progress.ended:
         return first
-    from elimax.order.walk import Annealer
-
-    annealer = Annealer(problem, vertices_of(first.vertices), seed)
+    if len(first.vertices) > WHOLE:
+        found = _in_windows(problem, limits, seed, first, hot, cold)
+    else:
+        found = _as_a_whole(problem, limits, seed, first, hot, cold, restarts, progress)
     evaluations, best = 0, first
     try:
-        for made in _runs(annealer, limits, restarts, hot, cold, progress):
-            evaluations += made
-            progress.count(made)
-            if annealer.best_cost < best.multiplications:
-                best = min(best, _checked(problem, annealer.best_order), key=lambda order: order.multiplications)
+        for order in found:
+            progress.count(order.evaluations - evaluations)
+            evaluations = order.evaluations
+            if order.multiplications < best.multiplications:
+                best = order
                 progress.offer(best)
+            if progress.ended:
+                break
     except KeyboardInterrupt:
         pass  # the best order so far is as good as the time allowed
     return dataclasses.replace(best, evaluations=evaluations)
+
+
+def _as_a_whole(
+    problem: Problem,
+    limits: Limits,
+    seed: int,
+    first: Order,
+    hot: float,
+    cold: float,
+    restarts: int,
+    progress: Progress,
+) -> Iterator[Order]:
+    """Anneal the order as one; yields the best order after each piece of work."""
+    from elimax.order.walk import Annealer
+
+    annealer = Annealer(problem, vertices_of(first.vertices), seed)
+    evaluations, cost, best = 0, annealer.best_cost, first
+    for made in _runs(annealer, limits, restarts, hot, cold, progress):
+        evaluations += made
+        if annealer.best_cost < cost:
+            cost = annealer.best_cost
+            best = _checked(problem, annealer.best_order)
+        yield dataclasses.replace(best, evaluations=evaluations)
+
+
+def _in_windows(problem: Problem, limits: Limits, seed: int, first: Order, hot: float, cold: float) -> Iterator[Order]:
+    """Anneal windows of the order in sweeps, each with half as many proposals again; yields the order as it gets on."""
+    from elimax.order.windows import Windows
+
+    windows = Windows(problem, vertices_of(first.vertices), seed)
+    draw, best, steps = random.Random(seed), first, WINDOW_STEPS
+    while True:
+        for _ in windows.sweep(WINDOW, draw.randint(WINDOW // 4, WINDOW), int(steps), hot, cold):
+            over = limits.evaluations is not None and windows.proposals >= limits.evaluations
+            if over or limits.left == 0:
+                yield dataclasses.replace(_checked(problem, tuple(windows.order)), evaluations=windows.proposals)
+                return
+            yield dataclasses.replace(best, evaluations=windows.proposals)
+        best = _checked(problem, tuple(windows.order))
+        steps *= 1.5
 
 
 def _checked(problem: Problem, vertices: tuple[int, ...]) -> Order:

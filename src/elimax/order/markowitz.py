@@ -52,17 +52,43 @@ def markowitz(
         raise OrderError(f"ties should be one of {', '.join(map(repr, TIES))}, got {ties!r}")
     if isinstance(lookahead, bool) or not isinstance(lookahead, int) or lookahead < 0:
         raise OrderError(f"lookahead should be an integer, zero or more, got {lookahead!r}")
+    found = greedy_order(problem, seed, ties, relative, lookahead)
+    assert found is not None  # without a ceiling it goes on to the end
+    return found
+
+
+def greedy_order(
+    problem: Problem,
+    seed: int = 0,
+    ties: str = "lowest",
+    relative: bool = False,
+    lookahead: int = 0,
+    ceiling: int | None = None,
+) -> Order | None:
+    """The same, for callers that have checked their arguments.
+
+    Args:
+      problem: as for `markowitz`.
+      seed: as for `markowitz`.
+      ties: as for `markowitz`.
+      relative: as for `markowitz`.
+      lookahead: as for `markowitz`.
+      ceiling: on a large graph, give up when the cost passes it.
+
+    Returns:
+      The order, or None if it was given up.
+    """
     rank = _ranks(problem, ties, seed)
     bias = reachable_pairs(problem) if relative else np.zeros(problem.num_vertices, np.int64)
     if lookahead > 1:
-        vertices, cost = _look_ahead(problem, rank.tolist(), bias.tolist(), lookahead)
+        found = _look_ahead(problem, rank.tolist(), bias.tolist(), lookahead)
     elif is_small(problem):
-        vertices, cost = _greedy(problem, rank.tolist(), bias.tolist())
+        found = _greedy(problem, rank.tolist(), bias.tolist())
     else:
         from elimax.elimination.greedy import greedy
 
-        vertices, cost = greedy(problem, rank, bias)
-    return Order(vertices, cost, "markowitz", evaluations=1)
+        found = greedy(problem, rank, bias, ceiling)
+    return None if found is None else Order(*found, "markowitz", evaluations=1)
 
 
 def _ranks(problem: Problem, ties: str, seed: int) -> np.ndarray:

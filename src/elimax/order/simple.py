@@ -9,7 +9,8 @@ from elimax.elimination.evaluate import is_small
 from elimax.elimination.problem import Problem
 from elimax.order.forward import forward
 from elimax.order.limits import Limits
-from elimax.order.markowitz import markowitz
+from elimax.order.markowitz import greedy_order
+from elimax.order.race import forward_against_reverse
 from elimax.order.result import Order
 from elimax.order.reverse import reverse
 
@@ -31,16 +32,24 @@ def simple_orders(problem: Problem, limits: Limits, seed: int) -> Iterator[Order
     Yields:
       The orders.
     """
-    yield forward(problem, limits, seed)
-    yield reverse(problem, limits, seed)
-    yield markowitz(problem, limits, seed)
-    further = [{"ties": "highest"}, {"relative": True}]
+    if problem.is_scalar or is_small(problem):
+        first = [forward(problem, limits, seed), reverse(problem, limits, seed)]
+    else:
+        first = forward_against_reverse(problem)
+    yield from first
+    if not problem.is_scalar and limits.left == 0:
+        return
+    ceiling = min(order.multiplications for order in first)
+    further = [{}, {"ties": "highest"}, {"relative": True}]
     if is_small(problem):
         further.append({"ties": "highest", "lookahead": LOOKAHEAD})
-    for options in further:
-        if limits.left == 0 and problem.sources.size > TINY:
+    for position, options in enumerate(further):
+        if position and limits.left == 0 and problem.sources.size > TINY:
             return
-        yield markowitz(problem, limits, seed, **options)
+        order = greedy_order(problem, ceiling=ceiling, **options)
+        if order is not None:
+            ceiling = min(ceiling, order.multiplications)
+            yield order
 
 
 def simple(problem: Problem, limits: Limits, seed: int) -> Order:
