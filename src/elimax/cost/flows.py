@@ -23,6 +23,10 @@ PASSES, ENDS, COUNTS = 0, 1, 2
 """Entries of ``Side.role``: an intermediate; an end of all paths; an output, which counts even when eliminated."""
 
 
+SHIFT = 16
+"""Two cuts share a number: that behind variable edges is shifted by so many bits."""
+
+
 class Side(NamedTuple):
     """Edges followed away from a vertex, towards the inputs or towards the outputs.
 
@@ -178,9 +182,81 @@ def cut(flows, side, v, level):
         value += 1
 
 
+@inner
+def _count_decided(flows, side, v):
+    """Numbers of edges of ``v`` on a side, non-units and variable ones in one number, if they are decided; else -1.
+
+    They are if every path from ``v`` ends or meets a vertex that comes after before it meets one that is free.
+    """
+    flows.stamp[0] += 1
+    tail = _enter(flows, 4 * v, np.int64(-1), np.int64(-1), 0)
+    head = 0
+    while head < tail:
+        u = flows.queue[head] >> 2
+        head += 1
+        if u != v and flows.mark[u] != BEFORE:
+            if flows.mark[u] == FREE and side.role[u] != ENDS:
+                return np.int64(-1)
+            continue
+        for k in range(side.start[u], side.start[u + 1]):
+            w = side.vertex[k]
+            if flows.seen[4 * w] != flows.stamp[0]:
+                tail = _enter(flows, 4 * w, np.int64(-1), np.int64(-1), tail)
+                flows.taken[w] = 0
+                flows.through[w] = -1
+            flows.taken[w] += 1  # edges that still have to be followed to w
+
+    known, variable = np.int64(0), np.int64(0)
+    flows.queue[0], head, tail = v, 0, 1
+    while head < tail:
+        u = flows.queue[head]
+        head += 1
+        passed = u == v or flows.mark[u] == BEFORE
+        if u != v and (not passed or side.role[u] == COUNTS):
+            known += flows.through[u] >= 1
+            variable += flows.through[u] >= 2
+        if not passed:
+            continue
+        for k in range(side.start[u], side.start[u + 1]):
+            w = side.vertex[k]
+            kind = flows.kind[side.edge[k]] if u == v else max(flows.kind[side.edge[k]], flows.through[u])
+            if flows.through[w] < 0:
+                flows.through[w] = kind
+            else:
+                flows.through[w] = max(max(flows.through[w], kind), 1)  # a sum of units is a constant
+            flows.taken[w] -= 1
+            if flows.taken[w] == 0:
+                flows.queue[tail] = w
+                tail += 1
+    return known | variable << SHIFT
+
+
+@inner
+def cuts(flows, side, v):
+    """Least numbers of edges of ``v`` on a side, non-units and, shifted by `SHIFT`, variable ones.
+
+    They are the true numbers if ``flows.mark`` decides all that matters.
+    """
+    if flows.published[0]:
+        number = cut(flows, side, v, np.int64(2))
+        return number | number << SHIFT
+    decided = _count_decided(flows, side, v)
+    if decided >= 0:
+        return decided
+    return cut(flows, side, v, np.int64(1)) | cut(flows, side, v, np.int64(2)) << SHIFT
+
+
+@inner
+def price_of_cuts(above, below):
+    """Least price of a vertex from its `cuts` on both sides, see `elimax.cost.bounds.least_cost`."""
+    mask = (1 << SHIFT) - 1
+    known_in, variable_in, known_out, variable_out = above & mask, above >> SHIFT, below & mask, below >> SHIFT
+    return known_in * known_out - (known_in - variable_in) * (known_out - variable_out)
+
+
 @jit
 def least_price(flows, above, below, v):
-    """Least cost of ``v`` over all sets that agree with ``flows.mark``, see `elimax.cost.bounds.least_cost`.
+    """Least cost of ``v`` over all sets that agree with ``flows.mark``.
 
     Args:
       flows: `Flows`.
@@ -189,13 +265,6 @@ def least_price(flows, above, below, v):
       v: the vertex.
 
     Returns:
-      A lower bound; under the published rule it is attained by some set.
+      A lower bound; under the published rule some set attains it, under the executed rule if all is decided.
     """
-    known_in = cut(flows, above, v, np.int64(1))
-    if known_in == 0:
-        return np.int64(0)
-    known_out = cut(flows, below, v, np.int64(1))
-    if flows.published[0] or known_out == 0:
-        return known_in * known_out
-    variable_in, variable_out = cut(flows, above, v, np.int64(2)), cut(flows, below, v, np.int64(2))
-    return known_in * known_out - (known_in - variable_in) * (known_out - variable_out)
+    return price_of_cuts(cuts(flows, above, v), cuts(flows, below, v))

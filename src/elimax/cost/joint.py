@@ -8,11 +8,34 @@ disjoint groups bound every order, and larger groups bound better; a group of al
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from elimax.cost.flows import AFTER, BEFORE, FREE, from_problem, least_price
+from elimax.cost.flows import AFTER, BEFORE, FREE, Flows, Side, cuts, from_problem, price_of_cuts
 from elimax.elimination.kernel import inner, jit
 from elimax.elimination.problem import Problem
+
+MOST_MEMBERS = 16
+"""Larger groups do not fit: there is a table of all subsets."""
+
+
+class Tables(NamedTuple):
+    """A group of k vertices and what its members see of each other, towards the inputs and towards the outputs.
+
+    Attributes:
+      members: int64 [k].
+      sees: int64 [2, k] members that can be on the way from a member, as bits.
+      offset: int64 [2, k] where the table of a member begins.
+      cuts: int64 [...] `elimax.cost.flows.cuts` of a member for each subset of the members it sees before it.
+      left: int32 [2 ** k] least cost of the members that are not in a subset once those in it are eliminated.
+    """
+
+    members: np.ndarray
+    sees: np.ndarray
+    offset: np.ndarray
+    cuts: np.ndarray
+    left: np.ndarray
 
 
 @inner
@@ -28,36 +51,43 @@ def _gather(subset, mask):
     return result
 
 
-@jit
-def _fill_prices(flows, above, below, group, related, offset, prices):
-    """Least price of each member for each subset of its related members before it."""
-    for i in range(group.size):
-        v, others = group[i], related[i]
-        subset = np.int64(0)
-        for position in range(offset[i + 1] - offset[i]):
-            for j in range(group.size):
+@inner
+def _fill_cuts(flows, side, members, sees, offset, table):
+    """Cuts of each member on one side for each subset of the members that it sees before it."""
+    for i in range(members.size):
+        others, subset, position = sees[i], np.int64(0), offset[i]
+        while True:
+            for j in range(members.size):
                 bit = np.int64(1) << j
                 if others & bit:
-                    flows.mark[group[j]] = BEFORE if subset & bit else AFTER
-            prices[offset[i] + position] = least_price(flows, above, below, v)
-            subset = (subset - others) & others  # the next subset in ascending order
-        for j in range(group.size):
-            flows.mark[group[j]] = FREE
+                    flows.mark[members[j]] = BEFORE if subset & bit else AFTER
+            table[position] = cuts(flows, side, members[i])
+            position += 1
+            subset = (subset - others) & others  # the next subset in ascending order, in the end none again
+            if subset == 0:
+                break
+        for j in range(members.size):
+            flows.mark[members[j]] = FREE
 
 
 @jit
-def _best_order(size, related, offset, prices, cost):
-    """Dynamic programming over subsets: ``cost[s]`` is the least cost of eliminating the members in ``s`` first."""
-    cost[0] = 0
-    for subset in range(1, np.int64(1) << size):
-        best = np.int64(1) << 60
-        for i in range(size):
+def _solve(flows, above, below, group):
+    """Dynamic programming over subsets; fills the tables of the group and returns its least cost."""
+    _fill_cuts(flows, above, group.members, group.sees[0], group.offset[0], group.cuts)
+    _fill_cuts(flows, below, group.members, group.sees[1], group.offset[1], group.cuts)
+    full = (np.int64(1) << group.members.size) - 1
+    group.left[full] = 0
+    for done in range(1, full + 1):
+        subset = full - done
+        best = np.int64(1) << 30
+        for i in range(group.members.size):
             bit = np.int64(1) << i
-            if subset & bit:
-                rest = subset ^ bit
-                best = min(best, cost[rest] + prices[offset[i] + _gather(rest, related[i])])
-        cost[subset] = best
-    return cost[(np.int64(1) << size) - 1]
+            if not subset & bit:
+                above_i = group.cuts[group.offset[0, i] + _gather(subset, group.sees[0, i])]
+                below_i = group.cuts[group.offset[1, i] + _gather(subset, group.sees[1, i])]
+                best = min(best, group.left[subset | bit] + price_of_cuts(above_i, below_i))
+        group.left[subset] = best
+    return np.int64(group.left[0])
 
 
 class JointBounds:
@@ -65,10 +95,19 @@ class JointBounds:
 
     Args:
       problem: a problem with a `ScalarAlgebra`.
+
+    Attributes:
+      flows: working space of cuts.
+      above: the side towards the inputs.
+      below: the side towards the outputs.
+      evaluations: number of cuts worked out.
     """
 
     def __init__(self, problem: Problem):
-        self._flows, self._above, self._below = from_problem(problem)
+        space = from_problem(problem)
+        self.flows: Flows = space[0]
+        self.above: Side = space[1]
+        self.below: Side = space[2]
         self._ancestors = ancestors(problem)
         self._known: dict[tuple[int, ...], int] = {}
         self.evaluations = 0
@@ -78,34 +117,43 @@ class JointBounds:
         return bool(self._ancestors[v] >> w & 1 or self._ancestors[w] >> v & 1)
 
     def work(self, group: tuple[int, ...]) -> int:
-        """Number of prices that have to be worked out for a group."""
-        return sum(1 << sum(self.related(v, w) for w in group if w != v) for v in group)
+        """Number of cuts that have to be worked out for a group."""
+        return sum(1 << mask.bit_count() for side in self.sees(group) for mask in side)
 
     def bound(self, group: tuple[int, ...]) -> int:
         """Least cost of the members of a group over all orders of the graph.
 
         Args:
-          group: vertices to eliminate, ascending.
+          group: at most `MOST_MEMBERS` vertices to eliminate, ascending.
 
         Returns:
           A lower bound, attained by the order of the members if all other vertices could fit in as suits each.
         """
         found = self._known.get(group)
         if found is None:
-            found = self._known[group] = self._solve(group)
+            found = self._known[group] = int(self.left(group)[0])
         return found
 
-    def _solve(self, group: tuple[int, ...]) -> int:
-        size = len(group)
-        masks = [sum(1 << j for j, w in enumerate(group) if w != v and self.related(v, w)) for v in group]
-        related = np.array(masks, np.int64)
-        offset = np.zeros(size + 1, np.int64)
-        offset[1:] = np.cumsum([1 << mask.bit_count() for mask in masks])
-        prices = np.zeros(offset[-1], np.int64)
-        members = np.array(group, np.int64)
-        _fill_prices(self._flows, self._above, self._below, members, related, offset, prices)
-        self.evaluations += int(offset[-1])
-        return int(_best_order(size, related, offset, prices, np.zeros(1 << size, np.int64)))
+    def left(self, group: tuple[int, ...]) -> np.ndarray:
+        """Least cost of the members that are not in a subset once those in it are eliminated, int32 [2 ** k]."""
+        sees = np.array(self.sees(group), np.int64).reshape(2, len(group))
+        lengths = np.array([1 << int(mask).bit_count() for mask in sees.ravel()], np.int64)
+        tables = Tables(
+            members=np.array(group, np.int64),
+            sees=sees,
+            offset=(np.cumsum(lengths) - lengths).reshape(2, len(group)),
+            cuts=np.zeros(lengths.sum(), np.int64),
+            left=np.zeros(1 << len(group), np.int32),
+        )
+        self.evaluations += int(lengths.sum())
+        _solve(self.flows, self.above, self.below, tables)
+        return tables.left
+
+    def sees(self, group: tuple[int, ...]) -> tuple[list[int], list[int]]:
+        """Members that can be on the way from each member to the inputs, and to the outputs, as bits."""
+        above = [sum(1 << j for j, w in enumerate(group) if self._ancestors[v] >> w & 1) for v in group]
+        below = [sum(1 << j for j, w in enumerate(group) if self._ancestors[w] >> v & 1) for v in group]
+        return above, below
 
 
 def ancestors(problem: Problem) -> list[int]:
