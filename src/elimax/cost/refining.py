@@ -1,64 +1,108 @@
-"""Bounds from groups that only three parts together make better.
+"""Bounds from groups that only several parts together make better.
 
-`elimax.cost.grouping` merges two parts where that raises the bound. Often no two parts are in each other's way, but three
-are: each pair can agree, on an order that the third does not accept.
+`elimax.cost.grouping` merges two parts where that raises the bound. Often no two parts are in each other's way, but
+several are: each pair can agree, on an order that a third does not accept. Two observations find them among the many.
+
+A union that raises the bound costs more than its parts demand in *every* order, so in any known order one of its parts
+costs more than it demands: the search starts from such parts. And what a part prefers reaches others along edges, so
+it goes on to parts that are joined with the union by an edge, along chains first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from elimax.cost.grouping import Grouping
 from elimax.cost.joint import MOST_MEMBERS
+from elimax.elimination.problem import Problem
 
-MOST_WORK = 1 << 15
-"""Groups that need more prices than this are not formed."""
+WORKS = (1 << 12, 1 << 15, 1 << 18)
+"""Groups that need more prices than this are not formed, at first, later, and in the end."""
+
+MOST_PARTS = 6
+"""Number of parts that a chain may add."""
+
+Part = tuple[int, ...]
 
 
-def refine(grouping: Grouping, enough: Callable[[], int | None]) -> Iterator[int]:
-    """Merge three parts at once where that raises the bound, the smallest first.
+def refine(problem: Problem, grouping: Grouping, costs: Callable[[], Mapping[int, int]]) -> Iterator[int]:
+    """Merge several parts at once where that raises the bound.
 
     Args:
+      problem: the problem of the groups.
       grouping: the parts; changed.
-      enough: tells the bound at which to stop, if any.
+      costs: tells what each vertex costs in the best order known so far.
 
     Yields:
-      The bound, after a piece of work whether or not it has grown.
+      The bound, after a piece of work whether or not it has grown; ends when nothing more is found, at the latest when
+      the bound meets the cost of the order.
     """
-    joint, bound = grouping.joint, grouping.bound
-    size = 3
-    while size <= MOST_MEMBERS:
-        merged = False
-        for parts in _triples(grouping, size):
-            union = tuple(sorted(parts[0] + parts[1] + parts[2]))
-            if joint.work(union) > MOST_WORK:
-                continue
-            gain = joint.bound(union) - sum(map(joint.bound, parts))
-            if gain > 0:
-                grouping.merge(grouping.merge(parts[0], parts[1]), parts[2])
-                bound += gain
-                merged = True
-            yield bound
-            limit = enough()
-            if limit is not None and bound >= limit:
-                return
-            if merged:
-                break
-        size = 3 if merged else size + 1
+    near: list[set[int]] = [set() for _ in range(problem.num_vertices)]
+    for source, target in zip(problem.sources.tolist(), problem.targets.tolist(), strict=True):
+        near[source].add(target)
+        near[target].add(source)
+    bound, tried = grouping.bound, set[Part]()
+    for work in WORKS:
+        for chains, most_parts in ((True, MOST_PARTS), (False, 3), (False, MOST_PARTS)):
+            merged = True
+            while merged:
+                merged = False
+                for parts in _unions(grouping, near, costs(), chains, most_parts, work):
+                    union = _union(parts)
+                    if union not in tried:
+                        tried.add(union)
+                        gain = _gain(grouping, parts)
+                        if gain > 0:
+                            bound, merged = bound + gain, True
+                            _merge(grouping, parts)
+                        yield bound
+                    if merged:
+                        break
 
 
-def _triples(grouping: Grouping, size: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]:
-    """Parts of which each is related to the two others, with a number of members in all."""
-    related = grouping.joint.related
-    parts = sorted(grouping.groups, key=lambda part: (len(part), part))
-    near = [
-        {j for j, other in enumerate(parts) if j != i and any(related(v, w) for v in part for w in other)}
-        for i, part in enumerate(parts)
-    ]
-    for i, first in enumerate(parts):
-        for j in sorted(near[i]):
-            if j < i or len(first) + 2 * len(parts[j]) > size:
-                continue
-            for k in sorted(near[i] & near[j]):
-                if k > j and len(first) + len(parts[j]) + len(parts[k]) == size:
-                    yield first, parts[j], parts[k]
+def _union(parts: tuple[Part, ...]) -> Part:
+    return tuple(sorted(v for part in parts for v in part))
+
+
+def _gain(grouping: Grouping, parts: tuple[Part, ...]) -> int:
+    return grouping.joint.bound(_union(parts)) - sum(map(grouping.joint.bound, parts))
+
+
+def _merge(grouping: Grouping, parts: tuple[Part, ...]) -> None:
+    """Merge parts, but for those that the gain does not need."""
+    gain, needed = _gain(grouping, parts), parts
+    for part in parts:
+        rest = tuple(other for other in needed if other != part)
+        if len(rest) > 1 and _gain(grouping, rest) == gain:
+            needed = rest
+    union = needed[0]
+    for part in needed[1:]:
+        union = grouping.merge(union, part)
+
+
+def _unions(
+    grouping: Grouping, near: list[set[int]], costs: Mapping[int, int], chains: bool, most_parts: int, work: int
+) -> Iterator[tuple[Part, ...]]:
+    """Parts to merge, few first: one that costs more than it demands, and others joined by edges one after the other.
+
+    With ``chains`` each is joined with the one before it, else with any.
+    """
+    joint = grouping.joint
+    part_of = {v: part for part in grouping.groups for v in part}
+    joined = {
+        part: sorted({part_of[w] for v in part for w in near[v] if w in part_of} - {part}) for part in grouping.groups
+    }
+    level = [(part,) for part in grouping.groups if sum(costs[v] for v in part) > joint.bound(part)]
+    for _ in range(most_parts):
+        following: dict[frozenset[Part], tuple[Part, ...]] = {}
+        for parts in level:
+            for last in parts[-1:] if chains else parts:
+                for other in joined[last]:
+                    longer = (*parts, other)
+                    key = frozenset(longer)
+                    if other in parts or key in following or sum(map(len, longer)) > MOST_MEMBERS:
+                        continue
+                    if joint.work(_union(longer)) <= work:
+                        following[key] = longer
+        level = list(following.values())
+        yield from sorted(level, key=lambda parts: sum(map(len, parts)))

@@ -1,8 +1,9 @@
 """Prices of all vertices after a set has been eliminated, for scalar graphs of up to a few hundred vertices.
 
-The edges of a scalar graph after eliminating a set depend on the set alone, and so do their kinds: an edge is variable
-if a path that it stands for has a variable edge, it is a unit if it stands for a single path of units, else it is a
-constant. So one pass over the original edges with sets of vertices as words of bits gives all edges of the reduced graph.
+The edges of a scalar graph after eliminating a set depend on the set alone, and so do their kinds: an edge is
+variable if a path that it stands for has a variable edge, it is a unit if it stands for a single path of units, else
+it is a constant. So one pass over the original edges with sets of vertices as words of bits gives all edges of the
+reduced graph.
 """
 
 from __future__ import annotations

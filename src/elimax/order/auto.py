@@ -75,7 +75,8 @@ def _search(problem: Problem, limits: Limits, seed: int, progress: Progress, exe
     from elimax.order.bounding import improve_bound, warm_up
 
     warm_up(problem)
-    with ThreadPoolExecutor(2) as pool:
+    # The search for bounds looks at the best order: one after the other if the result has to depend on the work alone.
+    with ThreadPoolExecutor(2 if limits.evaluations is None else 1) as pool:
         tasks: list[Future] = []
         if executor is None:
             tasks.append(pool.submit(_anneal, problem, limits, seed, progress))

@@ -254,6 +254,11 @@ class BestFirst:
             number = int(self._sets.before[number])
         return tuple(found[::-1]) if found else None
 
+    def beat(self, best: int) -> None:
+        """Do not keep sets that cannot lead below a cost."""
+        if best < self.best_cost:
+            self._sets.totals[BEST], self._sets.totals[GOAL] = best, NONE
+
     def run(self, steps: int) -> bool:
         """Go on from at most so many sets; returns whether there is more to do and room to do it."""
         ended = self._run(steps)

@@ -1,11 +1,29 @@
-"""The search for lower bounds as a part of a portfolio."""
+"""The search for lower bounds, by groups of vertices and then over sets, as a part of other searches."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
+from elimax.cost.bounds import vertex_bounds
 from elimax.cost.grouping import Grouping
+from elimax.cost.refining import refine
+from elimax.elimination.evaluate import total
 from elimax.elimination.problem import Problem
+from elimax.elimination.reference import Elimination
+from elimax.elimination.steps import vertices_of
 from elimax.order.limits import Limits
 from elimax.order.progress import Progress
+from elimax.order.result import Order
+
+STEPS = 500
+"""Sets between looks at the clock."""
+
+WORTHWHILE = 3.0
+"""Seconds that have to be left for a search over sets, once the groups are as good as they get."""
+
+MEMORY = 1 << 28
+"""Bytes that this search over sets may take."""
 
 
 def improve_bound(problem: Problem, limits: Limits, progress: Progress) -> None:
@@ -13,16 +31,72 @@ def improve_bound(problem: Problem, limits: Limits, progress: Progress) -> None:
 
     Args:
       problem: a problem with a `ScalarAlgebra`.
-      limits: time, and number of prices worked out.
-      progress: receives the bounds and says when to stop.
+      limits: time, and number of prices worked out and sets gone on from.
+      progress: receives the bounds, and an order if the search over sets meets a cheaper one; says when to stop.
     """
-    grouping = Grouping(problem)
-    for bound in grouping.improve(lambda: progress.best.multiplications if progress.best is not None else None):
+    grouping, made = Grouping(problem), 0
+    for bound in itertools.chain(by_pairs(grouping, progress), by_refining(problem, grouping, progress)):
         progress.raise_bound(bound)
-        if progress.ended or limits.left == 0:
+        made = grouping.joint.evaluations
+        if progress.ended or limits.left == 0 or (limits.evaluations is not None and made >= limits.evaluations):
             return
-        if limits.evaluations is not None and grouping.joint.evaluations >= limits.evaluations:
+    if limits.left < WORTHWHILE:
+        return
+    for expanded in by_sets(problem, grouping, MEMORY, progress):
+        made += expanded
+        if progress.ended or limits.left == 0 or (limits.evaluations is not None and made >= limits.evaluations):
             return
+
+
+def by_pairs(grouping: Grouping, progress: Progress) -> Iterator[int]:
+    """Merge pairs of groups; yields the bound."""
+    return grouping.improve(lambda: progress.best.multiplications if progress.best is not None else None)
+
+
+def by_refining(problem: Problem, grouping: Grouping, progress: Progress) -> Iterator[int]:
+    """Merge several groups at once where the best order pays more than the bound; yields the bound."""
+    return refine(problem, grouping, _Costs(problem, progress))
+
+
+def by_sets(problem: Problem, grouping: Grouping, memory: int, progress: Progress) -> Iterator[int]:
+    """Search best first over sets, with the bounds of the groups; yields the number of sets gone on from each time.
+
+    Bounds and orders go to ``progress``; when the search is through, the bound meets the best order.
+    """
+    from elimax.cost.pattern import pattern
+    from elimax.order.best_first import BestFirst
+
+    best = progress.best
+    assert best is not None
+    tables = pattern(grouping.joint, grouping.groups, problem.num_vertices)
+    search, more = BestFirst(problem, tables, vertex_bounds(problem), best.multiplications, memory), True
+    while more:
+        search.beat(progress.best.multiplications if progress.best is not None else best.multiplications)
+        before, known = search.expanded, search.best_cost
+        more = search.run(STEPS)
+        if search.best_cost < known:
+            vertices = search.best_order()
+            assert vertices is not None
+            progress.offer(Order(vertices, total(problem, vertices), "exact"))
+        progress.raise_bound(search.bound)
+        yield search.expanded - before
+
+
+class _Costs:
+    """What each vertex costs in the best order so far; worked out again when there is a better one."""
+
+    def __init__(self, problem: Problem, progress: Progress):
+        self._problem, self._progress = problem, progress
+        self._order: Order | None = None
+        self._costs: dict[int, int] = {}
+
+    def __call__(self) -> dict[int, int]:
+        order = self._progress.best
+        assert order is not None
+        if order is not self._order:
+            state = Elimination(self._problem)
+            self._order, self._costs = order, {v: state.eliminate(v) for v in vertices_of(order.vertices)}
+        return self._costs
 
 
 def warm_up(problem: Problem) -> None:

@@ -4,17 +4,17 @@ Three arguments, each for a graph in the course of elimination; they are needed 
 otherwise try such vertices early and late in every combination.
 
 1. A vertex without in-edges or without out-edges costs nothing, and no vertex gets an edge from its elimination.
-2. Let the only in-edge of ``v`` come from ``u`` that is never eliminated, and let ``v`` cost no more now than its least
-   cost over all sets. Its elimination puts ``u`` in the place of ``v`` among the sources of other vertices, so none of
-   these gets more in-edges, at present or later; the targets of ``u`` do not matter. Under the executed rule an edge
-   must not become weaker on the way: the edge into ``v`` is no weaker than those out of it, and these are no
-   units, because two units that meet make a constant. The same holds in the other direction, unless ``v`` is an output,
-   which stays a target when it is eliminated.
-3. (Published rule, ``v`` no output) Let ``u -> v -> w`` be all edges of ``v``, and let ``v`` be the only source of ``w`` or the only target of
-   ``u``. Take any order. If ``v`` comes before ``u`` or before ``w``, moving it to the front saves its cost there, at
-   least 1, and gives no vertex more edges. If both come before ``v``, say ``v`` is the only source of ``w``: eliminate
-   ``v`` first and ``w`` at the place of ``v``. In between ``w`` has the edges that ``v`` had, so all costs are the same
-   except that ``v`` costs 1 and ``w`` is not paid for, which cost at least 1.
+2. Let the only in-edge of ``v`` come from ``u`` that is never eliminated, and let ``v`` cost no more now than its
+   least cost over all sets. Its elimination puts ``u`` in the place of ``v`` among the sources of other vertices, so
+   none of these gets more in-edges, at present or later; the targets of ``u`` do not matter. Under the executed rule
+   an edge must not become weaker on the way: the edge into ``v`` is no weaker than those out of it, and these are no
+   units, because two units that meet make a constant. The same holds in the other direction, unless ``v`` is an
+   output, which stays a target when it is eliminated.
+3. (Published rule, ``v`` no output) Let ``u -> v -> w`` be all edges of ``v``, and let ``v`` be the only source of
+   ``w`` or the only target of ``u``. Take any order. If ``v`` comes before ``u`` or before ``w``, moving it to the
+   front saves its cost there, at least 1, and gives no vertex more edges. If both come before ``v``, say ``v`` is the
+   only source of ``w``: eliminate ``v`` first and ``w`` at the place of ``v``. In between ``w`` has the edges that
+   ``v`` had, so all costs are the same except that ``v`` costs 1 and ``w`` is not paid for, which cost at least 1.
 """
 
 from __future__ import annotations

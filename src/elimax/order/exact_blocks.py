@@ -1,9 +1,10 @@
 """Cheapest order of a graph of blocks, by going on from every graph that can arise.
 
-The structure of a block may depend on how its terms were added up, so the set of eliminated vertices does not decide what
-is left, but the edges and their structures do. Graphs are met size by size: all that arise from k eliminations, each
-once at its least cost, and those that cost as much as the best known order are dropped. No bound on the rest is known for
-blocks, so this is for small graphs; it can be stopped at any time and has then proved what the cheapest graph costs.
+The structure of a block may depend on how its terms were added up, so the set of eliminated vertices does not decide
+what is left, but the edges and their structures do. Graphs are met size by size: all that arise from k eliminations,
+each once at its least cost, and those that cost as much as the best known order are dropped. No bound on the rest is
+known for blocks, so this is for small graphs; it can be stopped at any time and has then proved what the cheapest
+graph costs.
 """
 
 from __future__ import annotations
