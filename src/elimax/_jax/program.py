@@ -17,6 +17,8 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
 
+from elimax._jax.staged import expanded
+
 CALLS = {
     "jit": "jaxpr",
     "pjit": "jaxpr",
@@ -244,6 +246,8 @@ class _Builder:
         if name in CALLS:
             inner = equation.params[CALLS[name]]
             return self.run(_closed(inner), operands, linear)
+        if name == "elimax":
+            return self.run(expanded(equation.params, [atom.aval for atom in equation.invars]), operands, linear)
         if name == "custom_jvp_call" and (linear or not active):
             # Of tangents the function is linear, so it is its own derivative; a rule may well call itself on them.
             return self.run(_closed(equation.params["call_jaxpr"]), operands, linear)

@@ -55,11 +55,11 @@ def value_and_aux(flat: FlatFunction, outputs: Sequence[Any], aux: Sequence[Any]
 
     Args:
       flat: the function, after it was traced.
-      outputs: values of the differentiated outputs.
+      outputs: values of the differentiated outputs, if they were asked for.
       aux: values of what ``flat`` returned beside them.
 
     Returns:
-      The output and the auxiliary data as trees. Integer outputs are ``None`` when they were not asked for.
+      The output and the auxiliary data as trees. Outputs are ``None`` when they were not asked for.
     """
     record = flat.record
     direct, others = iter(outputs), iter(aux)
@@ -68,9 +68,9 @@ def value_and_aux(flat: FlatFunction, outputs: Sequence[Any], aux: Sequence[Any]
         if i in record.fixed_outputs:
             value.append(jnp.asarray(record.fixed_outputs[i]))
         elif leaf.kind is Kind.DIRECT:
-            value.append(next(direct))
+            value.append(next(direct) if flat.with_value else None)
         elif leaf.kind is Kind.SPLIT:
-            value.append(jax.lax.complex(next(direct), next(direct)))
+            value.append(jax.lax.complex(next(direct), next(direct)) if flat.with_value else None)
         else:
             value.append(next(others) if flat.with_value else None)
     auxiliary = [

@@ -27,12 +27,14 @@ class Method:
       order: name of an order, a sequence of vertices, or a Plan.
       cost: name of the cost that ``order="auto"`` and the other searches minimise.
       layout: ``"dense"`` or ``"bcoo"``.
+      form: ``"auto"``, ``"plain"`` or ``"loop"``, see ``jacobian``.
       input_dtypes: blocks get the dtype of the input, as in jacrev, instead of that of the output.
     """
 
     order: Any = "auto"
     cost: str = "time"
     layout: str = "dense"
+    form: str = "auto"
     input_dtypes: bool = False
 
 
@@ -46,6 +48,7 @@ def jacobian(
     order: Any = "auto",
     output: str = "dense",
     cost: str = "time",
+    form: str = "auto",
 ) -> Callable[..., Any]:
     """Jacobian of ``fun`` by vertex elimination; takes the place of ``jax.jacfwd`` and ``jax.jacrev``.
 
@@ -71,6 +74,10 @@ def jacobian(
       order: ``"auto"``, the name of an order, a sequence of vertices to eliminate, or a ``Plan``.
       output: ``"dense"``, or ``"bcoo"`` for blocks that are ``jax.experimental.sparse.BCOO``.
       cost: what the search for an order minimises: ``"time"``, ``"multiplications"`` or ``"published"``.
+      form: how operations are emitted: ``"plain"``, one after another into the caller's trace; ``"loop"``, all of them
+        as the body of one loop over the batch that ``jax.vmap`` adds, on programs small enough to be taken apart into
+        scalars; or ``"auto"``, which leaves the choice to a time model once it is known where the result runs.
+        ``jax.experimental.checkify`` looks into the plain form alone.
 
     Returns:
       A function with the arguments of ``fun`` that returns the Jacobian, or the pair of it and the auxiliary data.
@@ -89,7 +96,7 @@ def jacobian(
        [0. 1.]]
     """
     options = Options(has_aux, holomorphic, allow_int)
-    run = _differentiated(fun, argnums, options, Method(order, cost, output))
+    run = _differentiated(fun, argnums, options, Method(order, cost, output, form))
 
     @wraps(fun, f"Jacobian of {{fun}} with respect to positional argument(s) {argnums}, with the arguments of {{fun}}.")
     def jacobian_of_fun(*args: Any, **kwargs: Any) -> Any:
@@ -109,6 +116,7 @@ def value_and_jacobian(
     order: Any = "auto",
     output: str = "dense",
     cost: str = "time",
+    form: str = "auto",
 ) -> Callable[..., Any]:
     """Value and Jacobian of ``fun`` from one trace; ``jax.value_and_grad`` for functions of any output.
 
@@ -121,6 +129,7 @@ def value_and_jacobian(
       order: as for ``jacobian``.
       output: as for ``jacobian``.
       cost: as for ``jacobian``.
+      form: as for ``jacobian``.
 
     Returns:
       A function with the arguments of ``fun`` that returns ``(value, jacobian)``, or ``((value, aux), jacobian)``.
@@ -136,7 +145,7 @@ def value_and_jacobian(
       8.0 12.0
     """
     options = Options(has_aux, holomorphic, allow_int, with_value=True)
-    run = _differentiated(fun, argnums, options, Method(order, cost, output))
+    run = _differentiated(fun, argnums, options, Method(order, cost, output, form))
     doc = f"Value and Jacobian of {{fun}} with respect to positional argument(s) {argnums}."
 
     @wraps(fun, doc + " Takes the arguments of {fun}.")
@@ -153,6 +162,8 @@ def _differentiated(fun: Any, argnums: Any, options: Options, method: Method) ->
     numbers = normalise_argnums(argnums)
     if method.layout not in LAYOUTS:
         raise ValueError(f"output must be one of {', '.join(map(repr, LAYOUTS))}, got {method.layout!r}.")
+    if method.form not in execute.FORMS:
+        raise ValueError(f"form must be one of {', '.join(map(repr, execute.FORMS))}, got {method.form!r}.")
     name = function_name(fun)
     fallback = Fallback(fun, name, numbers, options, method.layout, method.input_dtypes)
 
@@ -165,7 +176,16 @@ def _differentiated(fun: Any, argnums: Any, options: Options, method: Method) ->
             blocks: Sequence[Sequence[Any]] = [()] * len(outputs)
         else:
             try:
-                result = execute.evaluate(flat, arrays, order=method.order, cost=method.cost, output=method.layout)
+                result = execute.evaluate(
+                    flat,
+                    arrays,
+                    order=method.order,
+                    cost=method.cost,
+                    output=method.layout,
+                    values=options.with_value,
+                    form=method.form,
+                    name=name,
+                )
             except Exception as error:  # the function needs values, or it is wrong, or elimax is
                 if isinstance(error, ElimaxError) and not isinstance(error, StructureError):
                     raise
@@ -180,7 +200,9 @@ def _differentiated(fun: Any, argnums: Any, options: Options, method: Method) ->
 
 def reverse_jacobian(fun: Any, argnums: Any, options: Options) -> Callable[..., Any]:
     """The inner Jacobian of a Hessian: dtype rules and block dtypes of jacrev, order found by search."""
-    run = _differentiated(fun, argnums, dataclasses.replace(options, rule=Rule.REVERSE), Method(input_dtypes=True))
+    run = _differentiated(
+        fun, argnums, dataclasses.replace(options, rule=Rule.REVERSE), Method(form="plain", input_dtypes=True)
+    )
 
     @wraps(fun, "Inner Jacobian of {fun}.")
     def inner(*args: Any, **kwargs: Any) -> Any:

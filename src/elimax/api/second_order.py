@@ -19,6 +19,7 @@ def hessian(
     order: Any = "auto",
     output: str = "dense",
     cost: str = "time",
+    form: str = "auto",
 ) -> Callable[..., Any]:
     """Hessian of ``fun``: the Jacobian, by vertex elimination, of the program that accumulates its Jacobian.
 
@@ -32,6 +33,7 @@ def hessian(
       order: as for ``jacobian``, of the outer Jacobian. The inner one is always planned with ``"auto"``.
       output: as for ``jacobian``.
       cost: as for ``jacobian``.
+      form: as for ``jacobian``.
 
     Returns:
       A function with the arguments of ``fun`` that returns the Hessian, or the pair of it and the auxiliary data.
@@ -49,7 +51,7 @@ def hessian(
     """
     options = Options(has_aux, holomorphic)
     inner = reverse_jacobian(fun, argnums, options)
-    run = forward_jacobian(inner, argnums, options, Method(order, cost, output))
+    run = forward_jacobian(inner, argnums, options, Method(order, cost, output, form))
 
     @wraps(fun, f"Hessian of {{fun}} with respect to positional argument(s) {argnums}, with the arguments of {{fun}}.")
     def hessian_of_fun(*args: Any, **kwargs: Any) -> Any:

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 from elimax._jax import trace
 from elimax._jax.program import as_function, has_symbolic_shapes
 from elimax.errors import ElimaxWarning
+from elimax.execute.accumulate import Edges
+from elimax.execute.emission import emitted
 from elimax.execute.layout import identity_block, write_block
 from elimax.execute.run import run
 from elimax.partials.build import Linearisation, linearise
@@ -73,6 +75,8 @@ def evaluate(
     output: str = "dense",
     budget: float | None = None,
     seed: int = 0,
+    values: bool = True,
+    form: str = "auto",
     name: str = "",
 ) -> Evaluation:
     """Values and Jacobian of a flat function.
@@ -85,6 +89,8 @@ def evaluate(
       output: "dense" or "bcoo".
       budget: seconds for the order search; None lets it decide.
       seed: seed of the order search.
+      values: whether the values of the results are wanted.
+      form: one of `FORMS`.
       name: of the function, for people.
     """
     traced = trace_flat(fun, inputs)
@@ -92,8 +98,17 @@ def evaluate(
         return _by_jax(traced, inputs, output)
     lin = linearise(traced.closed, [True] * len(inputs), name, traced.num_outputs)
     plan = plan_of(lin, order, cost=cost, budget=budget, seed=seed)
-    results, edges = run(lin, plan.order, inputs)
-    outputs, aux = results[: traced.num_outputs], results[traced.num_outputs :]
+
+    def emit(*arrays: Any) -> tuple[list[Any], list[Any], list[list[Any]]]:
+        results, edges = run(lin, plan.order, arrays)
+        outputs, aux = results[: traced.num_outputs], results[traced.num_outputs :]
+        return (outputs if values else []), aux, _blocks(lin, edges, arrays, outputs, output)
+
+    return Evaluation(*emitted(emit, inputs, lin.program, form, name))
+
+
+def _blocks(lin: Linearisation, edges: Edges, inputs: Sequence[Any], outputs: Sequence[Any], output: str) -> Any:
+    """The blocks of the Jacobian from the edges that remain, row by row."""
     blocks = []
     for result, vertex in zip(outputs, lin.outputs, strict=True):
         row = []
@@ -107,7 +122,7 @@ def evaluate(
                 structure, values = (), ()
             row.append(write_block(structure, values, *shapes, result.dtype, output))
         blocks.append(row)
-    return Evaluation(outputs, aux, blocks)
+    return blocks
 
 
 def plan_for(

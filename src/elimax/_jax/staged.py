@@ -1,0 +1,181 @@
+"""A program with more than one form of emission, as one equation until it is known where it runs.
+
+Which form of a program is fastest depends on the batch, the platform, and on whether it runs inside a loop; none of
+this is known where the program is traced. So it is staged as one primitive: `jax.vmap` adds batch axes to it,
+derivatives of it are those of its plain form, and lowering asks the program which form to emit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.core
+import jax.extend.core as jex
+import jax.numpy as jnp
+from jax.interpreters import ad, batching, mlir
+
+Batch = tuple[tuple[int, tuple[bool, ...]], ...]
+"""Batch axes, innermost first: the size, and which operands have that axis."""
+
+Form = Callable[..., list[Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a staged program runs.
+
+    Attributes:
+      batch: its batch axes.
+      platform: "cpu", "cuda", ...
+      looped: whether the program is the body of a loop, or a part of it.
+    """
+
+    batch: Batch
+    platform: str
+    looped: bool
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Lengths of the batch axes, outermost first."""
+        return tuple(size for size, _ in reversed(self.batch))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Staged:
+    """A program and the choice of its form.
+
+    Attributes:
+      name: of the program, for people.
+      closed: its closed jaxpr, without constants.
+      choose: the form for a place, a function of the operands with their batch axes in front, outermost first, to
+        results with these axes behind; None for the plain form.
+    """
+
+    name: str
+    closed: Any
+    choose: Callable[[Place], Form | None]
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def stage(name: str, closed: Any, choose: Callable[[Place], Form | None], args: Sequence[Any]) -> list[Any]:
+    """Put a program into the caller's trace as one equation.
+
+    Args:
+      name: of the program, for people.
+      closed: its closed jaxpr, without traced constants, see `lift`.
+      choose: see `Staged`.
+      args: its arguments.
+    """
+    return staged_p.bind(*args, staged=Staged(name, closed, choose), batch=())
+
+
+def lift(closed: Any, args: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """A closed jaxpr whose traced constants are arguments, in front of the others; and its arguments."""
+    traced = [k for k, c in enumerate(closed.consts) if isinstance(c, jax.core.Tracer)]
+    if not traced:
+        return closed, list(args)
+
+    def fun(*args: Any) -> list[Any]:
+        constants = list(closed.consts)
+        for k, x in zip(traced, args, strict=False):
+            constants[k] = x
+        return jax.core.eval_jaxpr(closed.jaxpr, constants, *args[len(traced) :])
+
+    operands = [*(closed.consts[k] for k in traced), *args]
+    avals = [jax.typeof(x) for x in operands]
+    lifted = jax.make_jaxpr(fun)(*(jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in avals))
+    return lifted, operands
+
+
+def is_local(x: Any) -> bool:
+    """Whether an array lives on one device as far as its type says: neither varying nor sharded along mesh axes."""
+    aval = jax.typeof(x)
+    spec = getattr(getattr(aval, "sharding", None), "spec", ())
+    return not getattr(aval, "vma", ()) and all(part is None for part in spec)
+
+
+def plain(staged: Staged, batch: Batch) -> Form:
+    """The program itself, mapped over the batch axes."""
+    fun: Any = jex.jaxpr_as_fun(staged.closed)
+    ranks = [len(aval.shape) for aval in staged.closed.out_avals]
+    for size, mask in batch:
+        fun = jax.vmap(fun, in_axes=[0 if m else None for m in mask], out_axes=ranks, axis_size=size)
+    return fun
+
+
+staged_p = jex.Primitive("elimax")
+staged_p.multiple_results = True
+
+
+@staged_p.def_impl
+def _evaluate(*args: Any, staged: Staged, batch: Batch) -> list[Any]:
+    return plain(staged, batch)(*args)
+
+
+@staged_p.def_abstract_eval
+def _abstract(*_: Any, staged: Staged, batch: Batch) -> list[Any]:
+    sizes = tuple(size for size, _ in reversed(batch))
+    return [
+        jax.core.ShapedArray((*aval.shape, *sizes), aval.dtype, weak_type=aval.weak_type)
+        for aval in staged.closed.out_avals
+    ]
+
+
+def _map(args: Sequence[Any], dims: Sequence[Any], *, staged: Staged, batch: Batch) -> tuple[list[Any], list[int]]:
+    mask = tuple(d is not None for d in dims)
+    size = next(x.shape[d] for x, d, m in zip(args, dims, mask, strict=True) if m)
+    ranks = [len(aval.shape) for aval in staged.closed.out_avals]
+    args = [jnp.moveaxis(x, d, 0) if m else x for x, d, m in zip(args, dims, mask, strict=True)]
+    batch = (*batch, (size, mask))
+    if not isinstance(size, int):  # symbolic, as under jax.export
+        return plain(staged, batch)(*args), ranks
+    return staged_p.bind(*args, staged=staged, batch=batch), ranks
+
+
+def _differentiate(
+    primals: Sequence[Any], tangents: Sequence[Any], *, staged: Staged, batch: Batch
+) -> tuple[list[Any], list[Any]]:
+    active = [k for k, t in enumerate(tangents) if type(t) is not ad.Zero]
+
+    def fun(*chosen: Any) -> list[Any]:
+        full = list(primals)
+        for k, x in zip(active, chosen, strict=True):
+            full[k] = x
+        return plain(staged, batch)(*full)
+
+    return jax.jvp(fun, [primals[k] for k in active], [tangents[k] for k in active])
+
+
+def _lower(ctx: Any, *args: Any, staged: Staged, batch: Batch, platform: str | None = None) -> Any:
+    if platform is None:
+        platform = str((ctx.platforms or ctx.module_context.platforms)[0])
+    form = staged.choose(Place(batch, platform, _in_loop(ctx))) or plain(staged, batch)
+    return mlir.lower_fun(form, multiple_results=True)(ctx, *args)
+
+
+def _in_loop(ctx: Any) -> bool:
+    """Whether code is being emitted for the body of a loop, as far as can be seen.
+
+    A body is a region of its own or, from `lax.scan`, a function that is called from one. A body that calls a jitted
+    function hides its loop from what is emitted there.
+    """
+    if "while/body" in str(ctx.name_stack):
+        return True
+    function: Any = mlir.ir.InsertionPoint.current.block.owner  # type: ignore[attr-defined]
+    return "sym_name" in function.attributes and "closed_call" in str(function.attributes["sym_name"])
+
+
+batching.primitive_batchers[staged_p] = _map
+ad.primitive_jvps[staged_p] = _differentiate
+mlir.register_lowering(staged_p, _lower, cacheable=False)
+
+
+def expanded(params: dict[str, Any], avals: Sequence[Any]) -> Any:
+    """The closed jaxpr of an equation of the primitive, in its plain form."""
+    fun = plain(params["staged"], params["batch"])
+    return jax.make_jaxpr(fun)(*(jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in avals))

@@ -1,0 +1,59 @@
+"""Which form of a small program is emitted where."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from jax.core import Tracer
+
+from elimax._jax.staged import Form, Place, is_local, lift, stage
+from elimax.emit.loop import loop
+from elimax.emit.model import predict
+from elimax.emit.scalarise import scalarise
+from elimax.emit.scalars import ScalarProgram
+
+FORMS = ("auto", "plain", "loop")
+"""What callers can ask for."""
+
+GAIN = 0.9
+"""Another form replaces the plain one if its predicted time is below this share."""
+
+
+def staged_call(name: str, closed: Any, args: Sequence[Any], form: str = "auto") -> list[Any] | None:
+    """Emit a program in the form that suits the place where it will run.
+
+    Args:
+      name: of the program, for people.
+      closed: its closed jaxpr.
+      args: its arguments.
+      form: one of `FORMS`.
+
+    Returns:
+      Its results, or None where there is no choice: nothing is traced, arguments are spread over a mesh, or the
+      program is not one on scalars.
+    """
+    closed, operands = lift(closed, args)
+    if not any(isinstance(x, Tracer) for x in operands) or not all(map(is_local, operands)):
+        return None
+    if any(0 in aval.shape for aval in closed.out_avals):
+        return None
+    program = scalarise(closed)
+    if program is None or not program.steps:
+        return None
+    return stage(name, closed, functools.partial(choose, program, form), operands)
+
+
+def choose(program: ScalarProgram, form: str, place: Place) -> Form | None:
+    """The form of a program for a place; None for the plain one."""
+    batch = math.prod(place.sizes)
+    if batch == 0 or form == "plain" or (form == "auto" and place.platform != "cpu"):
+        return None
+    if form == "auto":
+        predicted = predict(program)
+        if predicted["loop"].at(batch, place.looped) > GAIN * predicted["plain"].at(batch, place.looped):
+            return None
+    masks = [mask for _, mask in reversed(place.batch)]
+    return loop(program, place.sizes, masks)

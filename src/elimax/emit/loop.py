@@ -1,0 +1,123 @@
+"""One loop over a batch that computes all results of a program on scalars.
+
+XLA fuses operations into one kernel for each result array, and computes what several results share once for each.
+There is one operation with many results whose loop it emits as one kernel: a reduction of many operands at once. The
+program is put into the function that combines two elements, along an axis of two equal elements that exists for this
+purpose alone. Elements carry a tag:
+
+    0  nothing, the initial value: combined with x it gives x,
+    1  the inputs of the program: two of them give its results,
+    2  the results: they stay.
+
+So the result does not depend on the order in which the reduction is done. The program reads the second of two equal
+elements, which is the same in every turn of the inner loop; compilers take it out of that loop, which leaves one
+vectorised pass over the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from elimax.emit.scalars import ScalarProgram, evaluate
+
+NOTHING, INPUTS, RESULTS = 0, 1, 2
+
+
+def loop(program: ScalarProgram, sizes: tuple[int, ...], masks: Sequence[Sequence[bool]]) -> Any:
+    """The form that is one loop.
+
+    Args:
+      program: the program.
+      sizes: lengths of the batch axes, outermost first.
+      masks: for each batch axis, outermost first, which operands have it.
+
+    Returns:
+      A function of the operands, with the batch axes they have in front, to the results with all batch axes behind.
+    """
+
+    def form(*operands: Any) -> list[Any]:
+        values: dict[int, Any] = {}
+        for k, (ids, operand) in enumerate(zip(program.inputs, operands, strict=True)):
+            own = [size for size, mask in zip(sizes, masks, strict=True) if mask[k]]
+            spread = [size if mask[k] else 1 for size, mask in zip(sizes, masks, strict=True)]
+            columns = jnp.reshape(operand, (*own, -1))
+            for place, number in enumerate(ids.flat):
+                column = lax.index_in_dim(columns, place, len(own), keepdims=False)
+                values[int(number)] = jnp.broadcast_to(jnp.reshape(column, spread), sizes)
+        values.update(zip(program.computed, _reduce(program, values, sizes), strict=True))
+        return [_assemble(program, values, ids, sizes) for ids in program.outputs]
+
+    return form
+
+
+def _reduce(program: ScalarProgram, values: dict[int, Any], sizes: tuple[int, ...]) -> list[Any]:
+    """Arrays of shape ``sizes`` for `ScalarProgram.computed`."""
+    used = {i for step in program.steps for i in step.operands}
+    sources = [i for i in values if i in used]
+    targets = program.computed
+    dtypes = [program.dtypes[i] for i in targets]
+    slots = _slots([program.dtypes[i] for i in sources], dtypes)
+    carriers = _carriers([dtype for dtype, _, _ in slots])
+    operands: list[Any] = []
+    for dtype, source, _ in slots:
+        column = jnp.zeros(sizes, dtype) if source is None else values[sources[source]]
+        operands.append(jnp.broadcast_to(_bits(column, carriers[dtype]), (2, *sizes)))
+    tag = jnp.full((2, *sizes), INPUTS, np.int32)
+
+    def combine(left: Any, right: Any) -> Any:
+        given = {
+            sources[s]: _bits(x, dtype) for (dtype, s, _), x in zip(slots, right[1:], strict=True) if s is not None
+        }
+        results = evaluate(program, given, targets)
+        run = (left[0] == INPUTS) & (right[0] == INPUTS)
+        take_right = left[0] == NOTHING
+        combined = [lax.select(take_right, y, x) for x, y in zip(left[1:], right[1:], strict=True)]
+        for k, (dtype, _, target) in enumerate(slots):
+            if target is not None:
+                combined[k] = lax.select(run, _bits(results[target], carriers[dtype]), combined[k])
+        kept = lax.select(take_right, right[0], left[0])
+        return (lax.select(run, jnp.full_like(kept, RESULTS), kept), *combined)
+
+    initial = (np.int32(NOTHING), *(np.zeros((), carriers[dtype]) for dtype, _, _ in slots))
+    # Without the barrier an unused result has the compiler take the reduction apart, in exponential time.
+    reduced = lax.optimization_barrier(lax.reduce((tag, *operands), initial, combine, (0,)))[1:]
+    found = {target: x for (_, _, target), x in zip(slots, reduced, strict=True) if target is not None}
+    return [_bits(found[k], dtype) for k, dtype in enumerate(dtypes)]
+
+
+def _carriers(dtypes: Sequence[np.dtype]) -> dict[np.dtype, Any]:
+    """In which dtype values go through the reduction: XLA allows one floating type there, others travel as integers."""
+    floating = [d for d in dtypes if d.kind == "f"]
+    widest = max(floating, key=lambda d: d.itemsize, default=None)
+    return {d: np.dtype(f"int{8 * d.itemsize}") if d.kind == "f" and d != widest else d for d in dtypes}
+
+
+def _bits(x: Any, dtype: Any) -> Any:
+    """The same bits in another dtype of the same width."""
+    return x if x.dtype == dtype else lax.bitcast_convert_type(x, dtype)
+
+
+def _slots(sources: Sequence[np.dtype], targets: Sequence[np.dtype]) -> list[tuple[np.dtype, int | None, int | None]]:
+    """Operands of the reduction: each has a dtype, brings an input, and takes a result, or one of both."""
+    slots: list[tuple[np.dtype, int | None, int | None]] = []
+    for dtype in dict.fromkeys([*sources, *targets]):
+        coming = [k for k, d in enumerate(sources) if d == dtype]
+        going = [k for k, d in enumerate(targets) if d == dtype]
+        for k in range(max(len(coming), len(going))):
+            slots.append((dtype, coming[k] if k < len(coming) else None, going[k] if k < len(going) else None))
+    return slots
+
+
+def _assemble(program: ScalarProgram, values: dict[int, Any], ids: np.ndarray, sizes: tuple[int, ...]) -> Any:
+    """A result of shape ``(*ids.shape, *sizes)`` from its elements."""
+    columns = [
+        values[int(i)] if int(i) in values else np.broadcast_to(program.constants[int(i)], sizes) for i in ids.flat
+    ]
+    if not columns:
+        raise ValueError("a result without elements has no dtype here; such programs keep their plain form")
+    return jnp.stack(columns).reshape((*ids.shape, *sizes))

@@ -1,0 +1,207 @@
+"""Taking a flat program apart into operations on scalars."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.core import Tracer
+
+from elimax._jax import Equation, Program, inline
+from elimax.emit.movements import INDEXED, MOVES, indexed
+from elimax.emit.scalars import Builder, NotScalar, ScalarProgram, TooLarge
+
+ELEMENTWISE = frozenset(
+    "abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type cos cosh digamma "
+    "div eq erf erf_inv erfc exp exp2 expm1 floor ge gt igamma igammac integer_pow is_finite le lgamma log log1p "
+    "log2 logistic lt max min mul ne neg nextafter not one_minus_square or pow reduce_precision rem round rsqrt "
+    "select_n shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt square sub tan tanh xor".split()
+)
+"""Primitives that treat each element alone."""
+
+_FOLDS: dict[str, Callable[..., Any]] = {
+    "reduce_sum": lax.add,
+    "reduce_prod": lax.mul,
+    "reduce_max": lax.max,
+    "reduce_min": lax.min,
+    "reduce_and": lax.bitwise_and,
+    "reduce_or": lax.bitwise_or,
+    "cumsum": lax.add,
+    "cumprod": lax.mul,
+    "cummax": lax.max,
+    "cummin": lax.min,
+}
+
+MAX_ELEMENTS = 20_000
+"""Programs whose values have more elements than this in all are not looked into."""
+
+
+def scalarise(closed: Any) -> ScalarProgram | None:
+    """A closed jaxpr as a program on scalars, or None if it is too large or has operations that resist.
+
+    Args:
+      closed: the jaxpr; custom derivative rules are of no interest here, only values are.
+    """
+    program = inline(closed, [False] * len(closed.in_avals))
+    if sum(math.prod(v.shape) for v in program.values) > MAX_ELEMENTS:
+        return None
+    if not all(_plain(v.dtype) for v in program.values):
+        return None
+    try:
+        return _Scalariser(program).run()
+    except (NotScalar, TooLarge):
+        return None
+
+
+def _plain(dtype: Any) -> bool:
+    """Whether a dtype is boolean, an integer, or a real number of 32 or 64 bits."""
+    if dtype is None or jnp.issubdtype(dtype, jax.dtypes.extended):
+        return False
+    return np.dtype(dtype).kind in "bui" or np.dtype(dtype) in (np.float32, np.float64)
+
+
+class _Scalariser:
+    """Walks through a program once."""
+
+    def __init__(self, program: Program):
+        self.program = program
+        self.builder = Builder()
+        self.ids: dict[int, np.ndarray] = {}
+
+    def run(self) -> ScalarProgram:
+        values = self.program.values
+        inputs = [self.builder.fresh(values[r.value].shape, values[r.value].dtype) for r in self.program.inputs]
+        self.ids.update((r.value, ids) for r, ids in zip(self.program.inputs, inputs, strict=True))
+        for number, value in self.program.constants.items():
+            if isinstance(value, Tracer):
+                raise NotScalar
+            self.ids[number] = self.builder.constant(value)
+        for equation in self.program.equations:
+            if equation.effects:
+                raise NotScalar
+            results = self.equation(equation, [self.ids[r.value] for r in equation.inputs])
+            for ref, ids in zip(equation.outputs, results, strict=True):
+                assert ids.shape == values[ref.value].shape, equation.name
+                self.ids[ref.value] = ids
+        return self.builder.finish(inputs, [self.ids[r.value] for r in self.program.outputs])
+
+    def equation(self, equation: Equation, operands: Sequence[np.ndarray]) -> list[np.ndarray]:
+        shape = self.program.values[equation.outputs[0].value].shape
+        name = equation.name
+        if name == "select_n":
+            which = self.known(operands[0])
+            if which is not None:
+                cases = np.broadcast_arrays(*operands[1:])
+                return [np.choose(np.broadcast_to(which.astype(np.int64), shape), cases)]
+        if name in MOVES:
+            return MOVES[name](equation.params, shape, operands)
+        if name in INDEXED:
+            return indexed(equation, operands, [self.known(ids) for ids in operands])
+        if name == "iota":
+            with jax.ensure_compile_time_eval():
+                return [self.builder.constant(np.asarray(equation.call()[0]))]
+        if name in ELEMENTWISE:
+            return [self.elementwise(equation, operands, shape)]
+        if name == "dot_general":
+            return [self.dot(equation, *operands)]
+        if name in _FOLDS and name.startswith("reduce"):
+            return [self.reduction(equation, operands[0], shape)]
+        if name in _FOLDS:
+            return [self.cumulative(equation, operands[0])]
+        raise NotScalar
+
+    def known(self, ids: np.ndarray) -> np.ndarray | None:
+        """Values of elements that are all constants."""
+        constants = self.builder.constants
+        if not all(int(i) in constants for i in ids.flat):
+            return None
+        flat = [constants[int(i)] for i in ids.flat]
+        return np.array(flat, flat[0].dtype if flat else np.int64).reshape(ids.shape)
+
+    def elementwise(self, equation: Equation, operands: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+        dtype = self.program.values[equation.outputs[0].value].dtype
+        if equation.name == "convert_element_type" and all(self.builder.dtypes[i] == dtype for i in operands[0].flat):
+            return operands[0]
+        if np.dtype(dtype).kind in "bui":  # the arithmetic of indices is done here and now
+            known = [self.known(ids) for ids in operands]
+            if all(value is not None for value in known):
+                with jax.ensure_compile_time_eval():
+                    return self.builder.constant(np.asarray(equation.call(*known)[0]))
+        own = tuple(sorted((k, str(v)) for k, v in equation.params.items()))
+        key = (equation.name, own, np.dtype(dtype).str)
+        columns = [np.broadcast_to(ids, shape).ravel() for ids in operands]
+        results = [
+            self.builder.apply(key, equation.name, equation.call, row, dtype) for row in zip(*columns, strict=True)
+        ]
+        return np.array(results, np.int64).reshape(shape)
+
+    def binary(self, operation: Callable[..., Any], left: int, right: int, dtype: Any) -> int:
+        name = _NAMES[operation]
+        return self.builder.apply(
+            (name, (), np.dtype(dtype).str), name, lambda x, y: [operation(x, y)], (left, right), dtype
+        )
+
+    def fold(self, operation: Callable[..., Any], ids: Sequence[int] | np.ndarray, dtype: Any) -> int:
+        """Combine elements in pairs, pairs of pairs and so on: short chains, small errors."""
+        row = [int(i) for i in ids]
+        while len(row) > 1:
+            pairs = [self.binary(operation, a, b, dtype) for a, b in zip(row[::2], row[1::2], strict=False)]
+            row = pairs + row[len(row) // 2 * 2 :]
+        return row[0]
+
+    def reduction(self, equation: Equation, ids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        axes = equation.params["axes"]
+        dtype = self.program.values[equation.outputs[0].value].dtype
+        rows = np.moveaxis(ids, axes, range(-len(axes), 0)).reshape(math.prod(shape), -1)
+        if rows.shape[1] == 0:
+            raise NotScalar
+        return np.array([self.fold(_FOLDS[equation.name], row, dtype) for row in rows], np.int64).reshape(shape)
+
+    def cumulative(self, equation: Equation, ids: np.ndarray) -> np.ndarray:
+        axis, reverse = equation.params["axis"], equation.params["reverse"]
+        dtype = self.program.values[equation.outputs[0].value].dtype
+        step = functools.partial(self.binary, _FOLDS[equation.name], dtype=dtype)
+        result = np.array(np.flip(ids, axis) if reverse else ids)
+        moved = np.moveaxis(result, axis, 0)
+        for k in range(1, len(moved)):
+            pairs = zip(moved[k - 1].flat, moved[k].flat, strict=True)
+            moved[k] = np.array([step(a, b) for a, b in pairs], np.int64).reshape(moved[k].shape)
+        return np.flip(result, axis) if reverse else result
+
+    def dot(self, equation: Equation, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        (left_sum, right_sum), (left_batch, right_batch) = equation.params["dimension_numbers"]
+        value = self.program.values[equation.outputs[0].value]
+        if any(self.builder.dtypes[i] != value.dtype for ids in (left, right) for i in ids.flat[:1]):
+            raise NotScalar
+
+        def rows(ids: np.ndarray, summed: Sequence[int], batch: Sequence[int]) -> np.ndarray:
+            free = [k for k in range(ids.ndim) if k not in summed and k not in batch]
+            ordered = ids.transpose([*batch, *free, *summed])
+            count = math.prod(ids.shape[k] for k in batch)
+            return ordered.reshape(count, math.prod(ids.shape[k] for k in free), -1)
+
+        result = []
+        for a, b in zip(rows(left, left_sum, left_batch), rows(right, right_sum, right_batch), strict=True):
+            for row in a:
+                for column in b:
+                    terms = [self.binary(lax.mul, x, y, value.dtype) for x, y in zip(row, column, strict=True)]
+                    if not terms:
+                        raise NotScalar
+                    result.append(self.fold(lax.add, terms, value.dtype))
+        return np.array(result, np.int64).reshape(value.shape)
+
+
+_NAMES = {
+    lax.add: "add",
+    lax.mul: "mul",
+    lax.max: "max",
+    lax.min: "min",
+    lax.bitwise_and: "and",
+    lax.bitwise_or: "or",
+}

@@ -1,0 +1,158 @@
+"""Programs on scalars: every element of every array is a number of its own, and moving elements costs nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+COMMUTATIVE = frozenset(["add", "add_any", "mul", "max", "min", "and", "or", "xor", "eq", "ne"])
+
+MAX_STEPS = 1800
+"""Programs with more operations than this are not taken apart: a kernel of about 2,400 instructions meets a cliff."""
+
+
+class TooLarge(Exception):
+    """A program has more operations than `MAX_STEPS`."""
+
+
+class NotScalar(Exception):
+    """A program has an operation that cannot be taken apart."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """One operation on scalars.
+
+    Attributes:
+      name: of the primitive.
+      call: evaluates it: a list of arrays of one shape in, a list with one array out.
+      operands: numbers of its operands.
+      result: number of its result.
+    """
+
+    name: str
+    call: Callable[..., list[Any]]
+    operands: tuple[int, ...]
+    result: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ScalarProgram:
+    """A program on scalars, without common subexpressions and dead operations.
+
+    Attributes:
+      dtypes: dtype of every scalar by number.
+      constants: the scalars that are known.
+      inputs: per argument an int array of its shape with the numbers of its elements.
+      steps: operations in order.
+      outputs: per result an int array of its shape with the numbers of its elements.
+    """
+
+    dtypes: tuple[np.dtype, ...]
+    constants: dict[int, np.ndarray]
+    inputs: tuple[np.ndarray, ...]
+    steps: tuple[Step, ...]
+    outputs: tuple[np.ndarray, ...]
+
+    @property
+    def computed(self) -> list[int]:
+        """Numbers of the distinct results that some step computes, ascending."""
+        made = {step.result for step in self.steps}
+        return sorted({int(i) for ids in self.outputs for i in ids.flat} & made)
+
+
+class Builder:
+    """Collects the operations of a `ScalarProgram`; equal operations on equal operands are one.
+
+    Attributes:
+      dtypes: dtype of every scalar so far.
+      constants: values of those that are known.
+    """
+
+    def __init__(self) -> None:
+        self.dtypes: list[np.dtype] = []
+        self.constants: dict[int, np.ndarray] = {}
+        self._steps: list[Step] = []
+        self._known: dict[Any, int] = {}
+
+    def fresh(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        """Numbers of new scalars, an int array of the given shape."""
+        size = int(np.prod(shape, dtype=np.int64))
+        start = len(self.dtypes)
+        self.dtypes.extend([np.dtype(dtype)] * size)
+        return np.arange(start, start + size).reshape(shape)
+
+    def constant(self, value: Any) -> np.ndarray:
+        """Numbers of the elements of a known array."""
+        value = np.asarray(value)
+        ids = np.empty(value.shape, np.int64)
+        for index in np.ndindex(value.shape):
+            key = (value.dtype.str, value[index].tobytes())
+            if key not in self._known:
+                number = int(self.fresh((), value.dtype))
+                self.constants[number] = np.asarray(value[index])
+                self._known[key] = number
+            ids[index] = self._known[key]
+        return ids
+
+    def apply(self, key: Any, name: str, call: Callable[..., list[Any]], operands: Sequence[int], dtype: Any) -> int:
+        """Number of the result of an operation.
+
+        Args:
+          key: hashable; equal for operations that do the same.
+          name: of the primitive.
+          call: see `Step`.
+          operands: numbers of the operands.
+          dtype: of the result.
+
+        Raises:
+          TooLarge: there are too many operations.
+        """
+        operands = tuple(int(i) for i in operands)
+        if name == "mul":
+            for one, other in (operands, operands[::-1]):
+                known = self.constants.get(one)
+                if known is not None and known == 1 and self.dtypes[other] == dtype:
+                    return other
+        whole = (key, tuple(sorted(operands)) if name in COMMUTATIVE else operands)
+        number = self._known.get(whole)
+        if number is None:
+            if len(self._steps) >= MAX_STEPS:
+                raise TooLarge
+            number = self._known[whole] = int(self.fresh((), dtype))
+            self._steps.append(Step(name, call, operands, number))
+        return number
+
+    def finish(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> ScalarProgram:
+        """The program with the given inputs and outputs, without what no output needs."""
+        needed = {int(i) for ids in outputs for i in ids.flat}
+        live: list[Step] = []
+        for step in reversed(self._steps):
+            if step.result in needed:
+                needed.update(step.operands)
+                live.append(step)
+        return ScalarProgram(tuple(self.dtypes), self.constants, tuple(inputs), tuple(reversed(live)), tuple(outputs))
+
+
+def evaluate(program: ScalarProgram, values: dict[int, Any], wanted: Sequence[int]) -> list[Any]:
+    """Run a program on arrays of one common shape.
+
+    Args:
+      program: the program.
+      values: an array for each of its inputs by number; all of one shape.
+      wanted: numbers of the scalars to return.
+    """
+    env: dict[int, Any] = dict(values)
+    shape = next(iter(values.values())).shape if values else ()
+
+    def read(number: int) -> Any:
+        if number not in env:
+            env[number] = np.broadcast_to(program.constants[number], shape)
+        return env[number]
+
+    for step in program.steps:
+        (env[step.result],) = step.call(*(read(i) for i in step.operands))
+    return [read(i) for i in wanted]

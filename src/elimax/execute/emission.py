@@ -1,0 +1,47 @@
+"""Emitting a Jacobian as one program whose form is chosen where it runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+from jax.core import Tracer
+
+from elimax._jax import Program, trace
+from elimax._jax.program import as_function
+from elimax.emit import staged_call
+from elimax.emit.scalarise import MAX_ELEMENTS
+
+
+def emitted(emit: Callable[..., Any], inputs: Sequence[Any], program: Program, form: str, name: str) -> Any:
+    """Call a function that emits operations; small programs get a choice of form.
+
+    Args:
+      emit: emits the operations and returns a tree of arrays.
+      inputs: its arguments.
+      program: the program that it differentiates; a large one is emitted as it is.
+      form: "auto", "plain" or "loop".
+      name: of the program, for people.
+    """
+    size = sum(math.prod(value.shape) for value in program.values)
+    if (
+        form == "plain"
+        or size > MAX_ELEMENTS
+        or not any(isinstance(x, Tracer) for x in (*inputs, *program.constants.values()))
+    ):
+        return emit(*inputs)
+    leaves: list[Any] = []
+    trees: list[Any] = []
+
+    def flat(*arrays: Any) -> list[Any]:
+        results, tree = jax.tree.flatten(emit(*arrays))
+        trees.append(tree)
+        leaves[:] = [None if isinstance(x, Tracer) else x for x in results]
+        return [x for x in results if isinstance(x, Tracer)]
+
+    closed = trace(flat, inputs)
+    results = staged_call(name, closed, inputs, form)
+    found = iter(as_function(closed)(*inputs) if results is None else results)
+    return jax.tree.unflatten(trees[-1], [next(found) if x is None else x for x in leaves])

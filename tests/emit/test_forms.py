@@ -1,0 +1,250 @@
+"""Every form of emission gives the numbers of jacfwd, wherever it runs."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+import elimax
+from elimax import zoo
+from elimax._jax import trace
+from elimax._jax.staged import Place
+from elimax.emit.loop import loop
+from elimax.emit.scalarise import scalarise
+
+SMALL = [
+    "roe_flux_1d",
+    "robot_arm_6dof",
+    "human_heart_dipole",
+    "propane_combustion",
+    "black_scholes_jacobian",
+    "lighthouse",
+    "hole",
+    "hires",
+    "robertson",
+]
+
+
+def close(actual, expected, factor=64):
+    """Equal trees; rounding errors are measured by the largest entry of all leaves of a dtype."""
+    assert jax.tree.structure(actual) == jax.tree.structure(expected)
+    scales = {}
+    for leaf in jax.tree.leaves(expected):
+        finite = np.abs(np.asarray(leaf, np.float64)[np.isfinite(leaf)])
+        scales[leaf.dtype] = max(scales.get(leaf.dtype, 0.0), finite.max(initial=0.0))
+    for a, e in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
+        assert a.shape == e.shape
+        assert a.dtype == e.dtype
+        tolerance = factor * float(jnp.finfo(e.dtype).eps) if jnp.issubdtype(e.dtype, jnp.inexact) else 0.0
+        np.testing.assert_allclose(a, e, rtol=tolerance, atol=tolerance * scales[e.dtype])
+
+
+def spread(problem, batch):
+    rng = np.random.default_rng(0)
+
+    def one(x):
+        factors = 1 + 0.01 * rng.standard_normal((*batch, *np.shape(x)))
+        return jnp.asarray(np.asarray(x) * factors, x.dtype)
+
+    return jax.tree.map(one, problem.args)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", SMALL)
+def test_loop_form_of_the_zoo(name, dtype):
+    problem = zoo.get(name, dtype=dtype)
+    args = spread(problem, (5,))
+    actual = jax.jit(jax.vmap(elimax.jacobian(problem.fun, problem.argnums, form="loop")))(*args)
+    close(actual, jax.vmap(jax.jacfwd(problem.fun, problem.argnums))(*args), factor=400)
+
+
+def fun(x, p):
+    y = jnp.stack([x[0] * x[1] + p["a"], jnp.sin(x[2]) / p["b"][1], jnp.where(x[0] > 1, jnp.sqrt(x[0]), x[2] ** 3)])
+    return {"y": y, "z": p["b"] * jnp.sum(x)}
+
+
+X = jnp.linspace(0.5, 2.5, 12, dtype=jnp.float32).reshape(4, 3)
+P = {"a": jnp.float32(2.0), "b": jnp.array([1.0, -3.0], jnp.float32)}
+ARGNUMS = (0, 1)
+LOOP = elimax.jacobian(fun, ARGNUMS, form="loop")
+FORWARD = jax.jacfwd(fun, ARGNUMS)
+
+
+def test_unbatched():
+    close(jax.jit(LOOP)(X[0], P), FORWARD(X[0], P))
+
+
+def test_batch_of_one_argument():
+    actual = jax.jit(jax.vmap(LOOP, in_axes=(0, None)))(X, P)
+    close(actual, jax.vmap(FORWARD, in_axes=(0, None))(X, P))
+
+
+@pytest.mark.parametrize("out_axes", [0, -1])
+def test_layouts(out_axes):
+    actual = jax.jit(jax.vmap(LOOP, in_axes=(0, None), out_axes=out_axes))(X, P)
+    close(actual, jax.vmap(FORWARD, in_axes=(0, None), out_axes=out_axes)(X, P))
+
+
+def test_nested_batches_of_different_arguments():
+    ps = jax.tree.map(lambda v: jnp.stack([v, v + 1, v - 5]), P)
+
+    def nested(f):
+        return jax.vmap(jax.vmap(f, in_axes=(1, None), out_axes=1), in_axes=(None, 0))
+
+    close(jax.jit(nested(LOOP))(X.T, ps), nested(FORWARD)(X.T, ps))
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 7])
+def test_lengths_of_the_batch(size):
+    actual = jax.jit(jax.vmap(LOOP, in_axes=(0, None)))(X[:1].repeat(size, 0), P)
+    close(actual, jax.vmap(FORWARD, in_axes=(0, None))(X[:1].repeat(size, 0), P))
+
+
+def test_eager_calls():
+    close(jax.vmap(LOOP, in_axes=(0, None))(X, P), jax.vmap(FORWARD, in_axes=(0, None))(X, P))
+
+
+@pytest.mark.parametrize("form", ["auto", "plain", "loop"])
+def test_loops_around(form):
+    own = elimax.jacobian(fun, form=form)
+
+    def newton(jacobian):
+        def step(x, _):
+            jac = jax.vmap(jacobian, in_axes=(0, None))(x, P)
+            return x - 0.01 * jnp.sum(jac["y"], 1), jac["z"]
+
+        return lambda x: lax.scan(step, x, None, length=3)
+
+    def search(jacobian):
+        def step(state):
+            k, x = state
+            return k + 1, x - 0.1 * jnp.tanh(jacobian(x, P)["y"][0])
+
+        return lambda x: lax.while_loop(lambda state: state[0] < 4, step, (0, x))
+
+    close(jax.jit(newton(own))(X), newton(jax.jacfwd(fun))(X))
+    close(jax.jit(search(own))(X[0]), search(jax.jacfwd(fun))(X[0]))
+    close(jax.jit(jax.vmap(search(own)))(X), jax.vmap(search(jax.jacfwd(fun)))(X))
+
+
+def test_derivatives_of_the_result():
+    def loss(jacobian):
+        return lambda x: jnp.sum(jax.vmap(jacobian, in_axes=(0, None))(x, P)["y"] ** 2)
+
+    close(jax.jit(jax.grad(loss(elimax.jacobian(fun, form="loop"))))(X), jax.grad(loss(jax.jacfwd(fun)))(X))
+    own = jax.jit(jax.vmap(elimax.hessian(lambda x: jnp.sum(fun(x, P)["y"]), form="loop")))(X)
+    close(own, jax.vmap(jax.hessian(lambda x: jnp.sum(fun(x, P)["y"])))(X))
+    twice = elimax.jacobian(elimax.jacobian(fun, form="loop"), form="loop")
+    close(
+        jax.jit(jax.vmap(twice, in_axes=(0, None)))(X, P),
+        jax.vmap(jax.jacfwd(jax.jacfwd(fun)), in_axes=(0, None))(X, P),
+    )
+    primal, tangent = jax.jvp(jax.vmap(LOOP, in_axes=(0, None)), (X, P), (X, P))
+    expected = jax.jvp(jax.vmap(FORWARD, in_axes=(0, None)), (X, P), (X, P))
+    close((primal, tangent), expected)
+
+
+def test_values_and_integer_results():
+    def mixed(x):
+        return x[:2] * x[1:], (jnp.sum(x).astype(jnp.int32), x[0] > 1, x[2].astype(jnp.float64) * 2)
+
+    own = elimax.value_and_jacobian(mixed, has_aux=True, form="loop")
+    (value, aux), jac = jax.jit(jax.vmap(own))(X)
+    expected, expected_aux = jax.vmap(mixed)(X)
+    close((value, aux), (expected, expected_aux))
+    close(jac, jax.vmap(jax.jacfwd(lambda x: mixed(x)[0]))(X))
+
+
+def test_two_dtypes_in_one_loop():
+    def f(x, y):
+        return x * y.astype(jnp.float32), y * x[0].astype(jnp.float64)
+
+    x, y = X[:, 0], jnp.linspace(1.0, 2.0, 4, dtype=jnp.float64)
+    f2 = lambda x, y: f(x[None], y[None])  # noqa: E731
+    own = jax.jit(jax.vmap(elimax.jacobian(f2, ARGNUMS, form="loop")))(x, y)
+    close(own, jax.vmap(elimax.jacobian(f2, ARGNUMS, form="plain"))(x, y))
+
+
+def test_untaken_branches_and_special_values():
+    def f(x):
+        safe = jnp.where(x > 0, jnp.log(x), 0.0)
+        return jnp.stack([safe.sum(), jnp.sum(1 / x)])
+
+    x = jnp.array([[0.0, 1.0], [-1.0, 2.0], [jnp.inf, 3.0], [jnp.nan, 1.0]])
+    own = jax.jit(jax.vmap(elimax.jacobian(f, form="loop")))(x)
+    close(own, jax.jit(jax.vmap(elimax.jacobian(f, form="plain")))(x))
+
+
+def test_captured_tracers():
+    def outer(c, x):
+        return jax.vmap(elimax.jacobian(lambda v: jnp.sin(v * c) * v[0], form="loop"))(x)
+
+    def expected(c, x):
+        return jax.vmap(jax.jacfwd(lambda v: jnp.sin(v * c) * v[0]))(x)
+
+    close(jax.jit(outer)(X[0], X), expected(X[0], X))
+    close(jax.jit(jax.vmap(outer, in_axes=(0, None)))(X, X), jax.vmap(expected, in_axes=(0, None))(X, X))
+
+
+def test_sparse_output():
+    own = jax.jit(jax.vmap(elimax.jacobian(lambda x: x**2 * jnp.roll(x, 1), output="bcoo", form="loop")))(X)
+    dense = jax.vmap(jax.jacfwd(lambda x: x**2 * jnp.roll(x, 1)))(X)
+    close(own.todense(), dense)
+
+
+def test_unknown_form():
+    with pytest.raises(ValueError, match="form must be one of 'auto', 'plain', 'loop', got 'fast'"):
+        elimax.jacobian(fun, form="fast")
+
+
+def test_auto_takes_the_loop_for_large_batches():
+    problem = zoo.get("roe_flux_1d")
+    own = jax.vmap(elimax.jacobian(problem.fun, problem.argnums))
+    large = jax.jit(own).lower(*spread(problem, (100_000,))).as_text()
+    small = jax.jit(own).lower(*spread(problem, (2,))).as_text()
+    assert "stablehlo.reduce" in large
+    assert "stablehlo.reduce" not in small
+
+
+def operations(x, y):
+    """Operations that move, fold and combine elements in every way that is taken apart."""
+    moved = jnp.concatenate([x[::-1], jnp.pad(y, (1, 2), constant_values=3), x[jnp.array([2, 0])]])
+    table = jnp.tile(moved[:6].reshape(2, 3), (1, 2)).T
+    folded = [table.sum(0), table.prod(1), table.max(0), table.min(1), jnp.cumsum(x), lax.cumprod(y, reverse=True)]
+    flags = [(table > 1).any(1), (table > 0).all(0)]
+    products = [table.T @ table, x @ jnp.ones((3, 2), x.dtype), jnp.einsum("i,j->ij", x, y)]
+    halves = jnp.split(moved, [2, 3])
+    chosen = jnp.where(jnp.array([True, False, True]), x, 2 * x)
+    placed = x.at[jnp.array([0, 2])].set(y)
+    return [*folded, *flags, *products, *halves, chosen, placed, lax.clamp(0.5, x, 1.5), x.astype(jnp.int32)]
+
+
+def test_programs_taken_apart():
+    x, y = jnp.array([0.3, 1.7, 2.2]), jnp.array([1.1, -0.4])
+    closed = trace(operations, [x, y])
+    program = scalarise(closed)
+    assert program is not None
+    place = Place(((3, (True, False)),), "cpu", False)
+    form = loop(program, place.sizes, [mask for _, mask in place.batch])
+    xs = jnp.stack([x, x + 1, -x])
+    actual = jax.jit(form)(xs, y)
+    expected = jax.vmap(operations, in_axes=(0, None), out_axes=-1)(xs, y)
+    close(list(actual), expected)
+
+
+@pytest.mark.parametrize(
+    "resisting",
+    [
+        lambda x: jnp.fft.rfft(x).real,
+        lambda x: lax.while_loop(lambda c: c[0] < 3, lambda c: c * 2, x),
+        lambda x: x[jnp.argmax(x)],
+        lambda x: jnp.sort(x),
+        lambda x: x.astype(jnp.float16),
+        lambda x: jnp.tile(x, 10_000),
+    ],
+)
+def test_programs_that_resist_keep_their_form(resisting):
+    x = jnp.array([0.3, 1.7, 2.2])
+    assert scalarise(trace(lambda x: [resisting(x)], [x])) is None
+    close(jax.jit(elimax.jacobian(resisting, form="loop"))(x), jax.jacfwd(resisting)(x))
