@@ -1,25 +1,47 @@
-"""Writing a block out: as a dense array over a box of indices, or as coordinates."""
+"""Writing a block out: as a dense array over a box of indices, or as coordinates.
+
+A small box of single entries is one row of lanes (`dense_lanes`). A box that falls apart along an axis is put together
+from its parts. What is left is written in one of three ways: term by term, padded or selected into place
+(`dense_place`); row by row, a select for each entry of a row (`dense_rows`); or scattered (`dense_scatter`). Their
+cost is compared below; where the best way depends on the batch, both are staged, and the choice falls where the batch
+is known.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
-from elimax.structure.arrays import Value, as_array, as_array_over_labels, broadcast, plus, spread
-from elimax.structure.positions import positions, term_ranges
-from elimax.structure.relation import labels_of
-from elimax.structure.term import Affine, Table, Term
+from elimax._jax.staged import Place, is_local, stage
+from elimax.structure.arrays import Value, as_array
+from elimax.structure.dense_lanes import cells, lanes
+from elimax.structure.dense_place import needs_mask, place, placeable
+from elimax.structure.dense_rows import plan_rows, write_rows
+from elimax.structure.dense_scatter import coordinates, scatter
+from elimax.structure.positions import term_ranges
+from elimax.structure.term import Term
+
+__all__ = ["coordinates", "dense"]
 
 Ranges = Sequence[tuple[int, int]]
 
 _SCATTER_COST = 15
-"""Time of one scattered entry in units of one streamed entry."""
+"""Time of one scattered entry in units of one streamed entry, where nothing is batched."""
+
+_BATCHED_SCATTER_COST = 64
+"""Time of one scattered entry in units of one select, in a batch."""
+
+_BATCHED = 4096
+"""Entries of all boxes of a batch from which time is spent on entries and no longer on starting kernels."""
+
+_SELECTS_AT_ONCE = 512
+"""Selects in one box that are cheap at any batch: XLA runs so small a program in the thread of its caller."""
 
 
 def dense(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Ranges) -> Any:
@@ -38,70 +60,94 @@ def dense(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Ra
     if not terms or 0 in shape:
         return jnp.zeros(shape, dtype)
     if all(not term.sizes for term in terms) and math.prod(shape) <= max(64, 4 * len(terms)):
-        return _cells(values, terms, dtype, ranges)
+        return cells(values, terms, dtype, ranges)
     pieces = _split(terms, ranges)
     if pieces is not None:
         axis, intervals = pieces
-        arrays = []
+        arrays: list[Any] = []
         for start, stop, members in intervals:
             inner = [*ranges[:axis], (start, stop), *ranges[axis + 1 :]]
-            arrays.append(dense([values[m] for m in members], [terms[m] for m in members], dtype, inner))
-        return lax.concatenate(arrays, axis) if len(arrays) > 1 else arrays[0]
-    placeable = [_defining_axes(term) for term in terms]
-    size = math.prod(shape)
+            own = [values[m] for m in members], [terms[m] for m in members]
+            arrays.append(dense(*own, dtype, inner) if members or axis < len(shape) - 1 else stop - start)
+        return lanes(arrays, shape, dtype) if axis == len(shape) - 1 else lax.concatenate(arrays, axis)
+    small, wide = _ways(tuple(terms), tuple(ranges))
+    arrays = [as_array(value, term.value_shape, dtype) for value, term in zip(values, terms, strict=True)]
+    if small is wide:
+        return small(arrays, dtype)
+    return _staged(small, wide, math.prod(shape), arrays, dtype)
+
+
+Way = Callable[[Sequence[Any], Any], Any]
+"""Maps the value arrays of the terms, and a dtype, to the box."""
+
+
+@functools.lru_cache(maxsize=4096)
+def _ways(terms: tuple[Term, ...], ranges: tuple[tuple[int, int], ...]) -> tuple[Way, Way]:
+    """The ways to write a box: one for a single box, one for a large batch of them."""
+    size = math.prod(stop - start for start, stop in ranges)
     entries = sum(term.num_entries for term in terms)
-    if any(p is None for p in placeable) or (len(terms) > 1 and len(terms) * size > size + _SCATTER_COST * entries):
-        return _scatter(values, terms, dtype, ranges)
-    total = None
-    for value, term, defining in zip(values, terms, placeable, strict=True):
-        assert defining is not None
-        array = _place(value, term, defining, dtype, ranges)
-        total = array if total is None else plus(total, array)
-    return jnp.asarray(total)
+    count = len(terms)
+
+    def by_place(arrays: Sequence[Any], dtype: Any) -> Any:
+        return place(arrays, terms, dtype, ranges)
+
+    def by_scatter(arrays: Sequence[Any], dtype: Any) -> Any:
+        return scatter(arrays, terms, dtype, ranges)
+
+    can_place = all(placeable(term) for term in terms)
+    if can_place and not any(needs_mask(term) for term in terms) and count * size <= size + _SCATTER_COST * entries:
+        return by_place, by_place
+    if can_place and count == 1 and size <= _SELECTS_AT_ONCE:
+        return by_place, by_place
+    small: Way = by_place
+    if not can_place or count * size > _SCATTER_COST * entries + (size if count > 1 else 0):
+        small = by_scatter
+    num_out = len(terms[0].out_axes)
+    rows = plan_rows(terms, ranges, num_out)
+    selects = count if can_place else math.inf
+    if rows is not None and rows.num_selects <= selects:
+        if rows.num_selects * size > _BATCHED_SCATTER_COST * entries:
+            return small, small
+
+        def by_rows(arrays: Sequence[Any], dtype: Any) -> Any:
+            return write_rows(rows, arrays, terms, dtype, ranges)
+
+        return small, by_rows
+    if can_place and count * size <= _BATCHED_SCATTER_COST * entries:
+        return small, by_place
+    return small, small
 
 
-def coordinates(values: Sequence[Value], terms: Sequence[Term], dtype: Any, rank: int) -> tuple[np.ndarray, Any]:
-    """A block as coordinates.
+def _staged(small: Way, wide: Way, size: int, arrays: Sequence[Any], dtype: Any) -> Any:
+    """Write a box in the way that suits the batch, which is known where the program is lowered."""
+    traced = [k for k, array in enumerate(arrays) if isinstance(array, jax.core.Tracer)]
+    if not traced or not all(is_local(arrays[k]) for k in traced):
+        return small(arrays, dtype)
 
-    Returns:
-      Indices [entries, rank], sorted and unique, known at trace time, and the values [entries].
-    """
-    if not terms:
-        return np.zeros((0, rank), np.int32), jnp.zeros((0,), dtype)
-    columns = np.concatenate([positions(term) for term in terms], axis=1)
-    flats = [jnp.ravel(as_array_over_labels(v, t, dtype)) for v, t in zip(values, terms, strict=True)]
-    data = jnp.concatenate(flats) if len(flats) > 1 else jnp.asarray(flats[0])
-    if not rank:
-        return np.zeros((1, 0), np.int32), data.sum(keepdims=True)
-    unique, first, inverse = np.unique(columns, axis=1, return_index=True, return_inverse=True)
-    inverse = inverse.ravel()
-    if unique.shape[1] == columns.shape[1]:
-        data = data if np.array_equal(first, np.arange(first.size)) else jnp.take(data, first, mode="clip")
-    else:
-        data = jax.ops.segment_sum(data, inverse, unique.shape[1])
-    return np.ascontiguousarray(unique.T).astype(np.int32), data
+    def with_way(way: Way) -> Callable[..., Any]:
+        def fun(*operands: Any) -> list[Any]:
+            full = list(arrays)
+            for k, operand in zip(traced, operands, strict=True):
+                full[k] = operand
+            return [way(full, dtype)]
+
+        return fun
+
+    def choose(where: Place) -> Callable[..., list[Any]] | None:
+        return _batched(with_way(wide), where) if math.prod(where.sizes) * size >= _BATCHED else None
+
+    operands = [arrays[k] for k in traced]
+    closed = jax.make_jaxpr(with_way(small))(*(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in operands))
+    (result,) = stage("assembly", closed, choose, operands, batch_last=False)
+    return result
 
 
-def _cells(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Ranges) -> Any:
-    """A small box of single entries: one stack."""
-    shape = tuple(stop - start for start, stop in ranges)
-    flat: list[Any] = [None] * math.prod(shape)
-    for value, term in zip(values, terms, strict=True):
-        index = tuple(
-            axis.offset - start
-            for axis, (start, _) in zip((*term.out_axes, *term.in_axes), ranges, strict=True)
-            if isinstance(axis, Affine)
-        )
-        place = int(np.ravel_multi_index(index, shape)) if shape else 0
-        entry = as_array(value, (), dtype)
-        flat[place] = entry if flat[place] is None else plus(flat[place], entry)
-    if all(entry is None or isinstance(entry, np.ndarray | np.generic) for entry in flat):
-        return jnp.asarray(np.array([0 if entry is None else entry for entry in flat], dtype).reshape(shape))
-    zero = np.zeros((), dtype)
-    filled = [zero if entry is None else entry for entry in flat]
-    if len(filled) == 1:
-        return jnp.asarray(filled[0]).reshape(shape)
-    return jnp.stack(filled).reshape(shape)
+def _batched(fun: Callable[..., list[Any]], where: Place) -> Callable[..., list[Any]]:
+    """A function mapped over the batch axes, which are in front of operands and results."""
+    mapped: Any = fun
+    for size, mask in where.batch:
+        mapped = jax.vmap(mapped, in_axes=[0 if m else None for m in mask], axis_size=size)
+    return mapped
 
 
 def _split(terms: Sequence[Term], ranges: Ranges) -> tuple[int, list[tuple[int, int, list[int]]]] | None:
@@ -134,94 +180,3 @@ def _split(terms: Sequence[Term], ranges: Ranges) -> tuple[int, list[tuple[int, 
         if best is None or len(filled) < len(best[1]):
             best = (axis, filled)
     return best
-
-
-def _defining_axes(term: Term) -> dict[int, int] | None:
-    """For each label an axis that determines it; None if the term has to be scattered."""
-    axes = (*term.out_axes, *term.in_axes)
-    defining: dict[int, int] = {}
-    for position, axis in enumerate(axes):
-        if isinstance(axis, Table):
-            return None
-        if len(axis.parts) == 1 and axis.parts[0][0] not in defining:
-            defining[axis.parts[0][0]] = position
-    return defining if len(defining) == len(term.sizes) else None
-
-
-def _place(value: Value, term: Term, defining: dict[int, int], dtype: Any, ranges: Ranges) -> Any:
-    """One term over the box: pad along the axes that define its labels, select along the others."""
-    axes = (*term.out_axes, *term.in_axes)
-    shape = tuple(stop - start for start, stop in ranges)
-    # First over all labels, arranged by the axes that define them.
-    order = sorted(range(len(term.sizes)), key=lambda label: defining[label])
-    array = as_array(value, term.value_shape, dtype)
-    array = broadcast(spread(array, term.value_labels, range(len(term.sizes))), term.sizes)
-    array = np.transpose(array, order) if isinstance(array, np.ndarray) else lax.transpose(array, order)
-    rank_shape, padding, flips = [], [], []
-    masks = []
-    for position, axis in enumerate(axes):
-        assert isinstance(axis, Affine)
-        start, stop = ranges[position]
-        owner = [label for label in labels_of(axis) if defining[label] == position]
-        if owner:
-            ((label, stride),) = axis.parts
-            size = term.sizes[label]
-            first = min(axis.offset, axis.offset + stride * (size - 1)) - start
-            if stride < 0:
-                flips.append(position)
-            rank_shape.append(size)
-            padding.append((first, stop - start - first - (abs(stride) * (size - 1) + 1), abs(stride) - 1))
-        elif not axis.parts:
-            rank_shape.append(1)
-            padding.append((axis.offset - start, stop - axis.offset - 1, 0))
-        else:
-            rank_shape.append(1)
-            padding.append((0, 0, 0))
-            masks.append(position)
-    array = jnp.asarray(array.reshape(rank_shape))
-    if flips:
-        array = lax.rev(array, flips)
-    if any(p != (0, 0, 0) for p in padding):
-        array = lax.pad(array, np.zeros((), dtype), padding)
-    array = jnp.broadcast_to(array, shape)
-    if not masks:
-        return array
-    wanted: Any = None
-    for position in masks:
-        axis = axes[position]
-        assert isinstance(axis, Affine)
-        # scale * index == sum over the labels, each expressed by the index of its defining axis.
-        scale = math.lcm(*(abs(axes[defining[label]].parts[0][1]) for label, _ in axis.parts))  # type: ignore[union-attr]
-        right: Any = None
-        shift = scale * (axis.offset - ranges[position][0])
-        for label, stride in axis.parts:
-            other = axes[defining[label]]
-            assert isinstance(other, Affine)
-            factor = scale * stride // other.parts[0][1]
-            index = lax.broadcasted_iota(np.int32, shape, defining[label])
-            scaled = index if factor == 1 else lax.mul(index, np.int32(factor))
-            right = scaled if right is None else lax.add(right, scaled)
-            shift += factor * (ranges[defining[label]][0] - other.offset)
-        left = lax.broadcasted_iota(np.int32, shape, position)
-        left = left if scale == 1 else lax.mul(left, np.int32(scale))
-        equal = lax.eq(left, lax.add(right, np.int32(shift)) if shift else right)
-        wanted = equal if wanted is None else lax.bitwise_and(wanted, equal)
-    return lax.select(wanted, array, jnp.zeros(shape, dtype))
-
-
-def _scatter(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Ranges) -> Any:
-    shape = tuple(stop - start for start, stop in ranges)
-    size = math.prod(shape)
-    starts = np.array([start for start, _ in ranges], dtype=np.int64)[:, None]
-    columns = np.concatenate([positions(term) for term in terms], axis=1) - starts
-    flat = np.ravel_multi_index(tuple(columns), shape)
-    data = jnp.concatenate([jnp.ravel(as_array_over_labels(v, t, dtype)) for v, t in zip(values, terms, strict=True)])
-    index_dtype = np.int32 if size < 2**31 else np.int64
-    unique = np.unique(flat).size == flat.size
-    result = jnp.zeros((size,), dtype).at[flat.astype(index_dtype)]
-    updated = (
-        result.set(data, unique_indices=True, mode="promise_in_bounds")
-        if unique
-        else result.add(data, mode="promise_in_bounds")
-    )
-    return updated.reshape(shape)

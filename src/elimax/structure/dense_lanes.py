@@ -1,0 +1,129 @@
+"""Arrays put together along the last axis, a few entries at a time.
+
+XLA concatenates along the last axis by copying pieces of a few bytes, and gives every piece a kernel of its own when
+there are more than about eight. Far cheaper is one loop over a short last axis that the compiler unrolls: each lane
+selects its own piece by the number of the lane, and after unrolling no select is left. A chain of n selects takes n^2
+steps where it is not unrolled, so wide axes are cut into groups of lanes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from elimax.structure.arrays import Value, as_array, plus
+from elimax.structure.term import Affine, Term
+
+_NUM_STACKED = 8
+"""Up to this many columns are stacked and transposed: one kernel too, and no arithmetic at all."""
+
+_NUM_LANES = 16
+"""Columns of one group."""
+
+_NUM_CELLS = 12
+"""Cells of one group that are not known at trace time."""
+
+_WIDTH = 64
+"""Cells of one group."""
+
+
+def lanes(pieces: Sequence[Any], shape: tuple[int, ...], dtype: Any) -> Any:
+    """Concatenate along the last axis.
+
+    Args:
+      pieces: arrays that agree with ``shape`` but for the last axis; an int stands for that many columns of zeros.
+      shape: of the result.
+      dtype: of the result.
+    """
+    parts: list[Any] = []
+    columns: list[Any] = []
+
+    def flush() -> None:
+        count = -(-len(columns) // _NUM_LANES)
+        for k in range(count):
+            group = columns[k * len(columns) // count : (k + 1) * len(columns) // count]
+            parts.append(_group(group, shape[:-1], dtype))
+        columns.clear()
+
+    for piece in pieces:
+        width = piece if isinstance(piece, int) else piece.shape[-1]
+        if isinstance(piece, int) and width < _NUM_STACKED:
+            columns.extend([None] * width)
+        elif isinstance(piece, int):
+            flush()
+            parts.append(jnp.zeros((*shape[:-1], width), dtype))
+        elif width == 1:
+            columns.append(lax.reshape(piece, shape[:-1]))
+        else:
+            flush()
+            parts.append(piece)
+    flush()
+    return lax.concatenate(parts, len(shape) - 1) if len(parts) > 1 else parts[0]
+
+
+def _group(columns: Sequence[Any], shape: tuple[int, ...], dtype: Any) -> Any:
+    """Columns [*shape], None for zeros, side by side: [*shape, columns]."""
+    count, rank = len(columns), len(shape)
+    if count <= _NUM_STACKED:
+        filled = [jnp.zeros(shape, dtype) if column is None else column for column in columns]
+        if not rank:
+            return jnp.stack(filled)
+        stacked = lax.concatenate([lax.expand_dims(column, [rank - 1]) for column in filled], rank - 1)
+        return lax.transpose(stacked, [*range(rank - 1), rank, rank - 1])
+    full = (*shape, count)
+    number = lax.broadcasted_iota(np.int32, full, rank)
+    result = jnp.zeros(full, dtype)
+    for lane, column in enumerate(columns):
+        if column is not None:
+            result = lax.select(lax.eq(number, np.int32(lane)), jnp.broadcast_to(column[..., None], full), result)
+    return result
+
+
+def cells(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Sequence[tuple[int, int]]) -> Any:
+    """A small box of single entries.
+
+    Args:
+      values: value of each term.
+      terms: terms without labels.
+      dtype: of the box.
+      ranges: half-open index range per axis.
+    """
+    shape = tuple(stop - start for start, stop in ranges)
+    flat: list[Any] = [None] * math.prod(shape)
+    for value, term in zip(values, terms, strict=True):
+        index = tuple(
+            axis.offset - start
+            for axis, (start, _) in zip((*term.out_axes, *term.in_axes), ranges, strict=True)
+            if isinstance(axis, Affine)
+        )
+        cell = int(np.ravel_multi_index(index, shape)) if shape else 0
+        entry = as_array(value, (), dtype)
+        flat[cell] = entry if flat[cell] is None else plus(flat[cell], entry)
+    known = [entry is None or isinstance(entry, np.ndarray | np.generic) for entry in flat]
+    base = np.array([entry if k and entry is not None else 0 for entry, k in zip(flat, known, strict=True)], dtype)
+    if all(known):
+        return jnp.asarray(base.reshape(shape))
+    if len(flat) == 1:
+        return jnp.asarray(flat[0]).reshape(shape)
+    unknown = [k for k, is_known in enumerate(known) if not is_known]
+    parts = []
+    for start, stop in _cuts(unknown, len(flat)):
+        number = lax.iota(np.int32, stop - start)
+        part = jnp.asarray(base[start:stop])
+        for k in unknown:
+            if start <= k < stop:
+                part = lax.select(lax.eq(number, np.int32(k - start)), jnp.broadcast_to(flat[k], part.shape), part)
+        parts.append(part)
+    return (lax.concatenate(parts, 0) if len(parts) > 1 else parts[0]).reshape(shape)
+
+
+def _cuts(unknown: Sequence[int], size: int) -> list[tuple[int, int]]:
+    """Consecutive groups of cells, each with about as many unknown ones."""
+    count = max(-(-len(unknown) // _NUM_CELLS), -(-size // _WIDTH))
+    starts = sorted({0, *(unknown[k * len(unknown) // count] for k in range(1, count))})
+    return list(zip(starts, [*starts[1:], size], strict=True))
