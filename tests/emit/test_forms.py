@@ -80,9 +80,12 @@ def test_batch_of_one_argument():
     close(actual, jax.vmap(FORWARD, in_axes=(0, None))(X, P))
 
 
+@pytest.mark.parametrize("form", ["plain", "loop"])
+@pytest.mark.parametrize("layout", ["batch-first", "batch-last"])
 @pytest.mark.parametrize("out_axes", [0, -1])
-def test_layouts(out_axes):
-    actual = jax.jit(jax.vmap(LOOP, in_axes=(0, None), out_axes=out_axes))(X, P)
+def test_layouts(out_axes, layout, form):
+    own = elimax.jacobian(fun, ARGNUMS, form=form, layout=layout)
+    actual = jax.jit(jax.vmap(own, in_axes=(0, None), out_axes=out_axes))(X, P)
     close(actual, jax.vmap(FORWARD, in_axes=(0, None), out_axes=out_axes)(X, P))
 
 
@@ -193,6 +196,11 @@ def test_sparse_output():
     close(own.todense(), dense)
 
 
+def test_unknown_layout():
+    with pytest.raises(ValueError, match="layout must be one of 'batch-first', 'batch-last', got 'last'"):
+        elimax.jacobian(fun, layout="last")
+
+
 def test_unknown_form():
     with pytest.raises(ValueError, match="form must be one of 'auto', 'plain', 'loop', got 'fast'"):
         elimax.jacobian(fun, form="fast")
@@ -220,16 +228,17 @@ def operations(x, y):
     return [*folded, *flags, *products, *halves, chosen, placed, lax.clamp(0.5, x, 1.5), x.astype(jnp.int32)]
 
 
-def test_programs_taken_apart():
+@pytest.mark.parametrize("batch_last", [False, True])
+def test_programs_taken_apart(batch_last):
     x, y = jnp.array([0.3, 1.7, 2.2]), jnp.array([1.1, -0.4])
     closed = trace(operations, [x, y])
     program = scalarise(closed)
     assert program is not None
-    place = Place(((3, (True, False)),), "cpu", False)
-    form = loop(program, place.sizes, [mask for _, mask in place.batch])
+    place = Place(((3, (True, False)),), batch_last, "cpu", False)
+    form = loop(program, place.sizes, [mask for _, mask in place.batch], batch_last)
     xs = jnp.stack([x, x + 1, -x])
     actual = jax.jit(form)(xs, y)
-    expected = jax.vmap(operations, in_axes=(0, None), out_axes=-1)(xs, y)
+    expected = jax.vmap(operations, in_axes=(0, None), out_axes=-1 if batch_last else 0)(xs, y)
     close(list(actual), expected)
 
 

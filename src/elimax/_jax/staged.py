@@ -29,11 +29,13 @@ class Place:
 
     Attributes:
       batch: its batch axes.
+      batch_last: whether results have the batch axes behind their own, or in front.
       platform: "cpu", "cuda", ...
       looped: whether the program is the body of a loop, or a part of it.
     """
 
     batch: Batch
+    batch_last: bool
     platform: str
     looped: bool
 
@@ -51,18 +53,27 @@ class Staged:
       name: of the program, for people.
       closed: its closed jaxpr, without constants.
       choose: the form for a place, a function of the operands with their batch axes in front, outermost first, to
-        results with these axes behind; None for the plain form.
+        results; None for the plain form.
+      batch_last: whether results have the batch axes behind their own, or in front.
     """
 
     name: str
     closed: Any
     choose: Callable[[Place], Form | None]
+    batch_last: bool = False
+
+    @property
+    def places(self) -> list[int]:
+        """For each result, where `jax.vmap` puts its axis."""
+        return [len(aval.shape) if self.batch_last else 0 for aval in self.closed.out_avals]
 
     def __repr__(self) -> str:
         return self.name
 
 
-def stage(name: str, closed: Any, choose: Callable[[Place], Form | None], args: Sequence[Any]) -> list[Any]:
+def stage(
+    name: str, closed: Any, choose: Callable[[Place], Form | None], args: Sequence[Any], *, batch_last: bool
+) -> list[Any]:
     """Put a program into the caller's trace as one equation.
 
     Args:
@@ -70,8 +81,9 @@ def stage(name: str, closed: Any, choose: Callable[[Place], Form | None], args: 
       closed: its closed jaxpr, without traced constants, see `lift`.
       choose: see `Staged`.
       args: its arguments.
+      batch_last: see `Staged`.
     """
-    return staged_p.bind(*args, staged=Staged(name, closed, choose), batch=())
+    return staged_p.bind(*args, staged=Staged(name, closed, choose, batch_last), batch=())
 
 
 def lift(closed: Any, args: Sequence[Any]) -> tuple[Any, list[Any]]:
@@ -102,9 +114,8 @@ def is_local(x: Any) -> bool:
 def plain(staged: Staged, batch: Batch) -> Form:
     """The program itself, mapped over the batch axes."""
     fun: Any = jex.jaxpr_as_fun(staged.closed)
-    ranks = [len(aval.shape) for aval in staged.closed.out_avals]
     for size, mask in batch:
-        fun = jax.vmap(fun, in_axes=[0 if m else None for m in mask], out_axes=ranks, axis_size=size)
+        fun = jax.vmap(fun, in_axes=[0 if m else None for m in mask], out_axes=staged.places, axis_size=size)
     return fun
 
 
@@ -121,7 +132,9 @@ def _evaluate(*args: Any, staged: Staged, batch: Batch) -> list[Any]:
 def _abstract(*_: Any, staged: Staged, batch: Batch) -> list[Any]:
     sizes = tuple(size for size, _ in reversed(batch))
     return [
-        jax.core.ShapedArray((*aval.shape, *sizes), aval.dtype, weak_type=aval.weak_type)
+        jax.core.ShapedArray(
+            (*aval.shape, *sizes) if staged.batch_last else (*sizes, *aval.shape), aval.dtype, weak_type=aval.weak_type
+        )
         for aval in staged.closed.out_avals
     ]
 
@@ -129,12 +142,11 @@ def _abstract(*_: Any, staged: Staged, batch: Batch) -> list[Any]:
 def _map(args: Sequence[Any], dims: Sequence[Any], *, staged: Staged, batch: Batch) -> tuple[list[Any], list[int]]:
     mask = tuple(d is not None for d in dims)
     size = next(x.shape[d] for x, d, m in zip(args, dims, mask, strict=True) if m)
-    ranks = [len(aval.shape) for aval in staged.closed.out_avals]
     args = [jnp.moveaxis(x, d, 0) if m else x for x, d, m in zip(args, dims, mask, strict=True)]
     batch = (*batch, (size, mask))
     if not isinstance(size, int):  # symbolic, as under jax.export
-        return plain(staged, batch)(*args), ranks
-    return staged_p.bind(*args, staged=staged, batch=batch), ranks
+        return plain(staged, batch)(*args), staged.places
+    return staged_p.bind(*args, staged=staged, batch=batch), staged.places
 
 
 def _differentiate(
@@ -154,7 +166,7 @@ def _differentiate(
 def _lower(ctx: Any, *args: Any, staged: Staged, batch: Batch, platform: str | None = None) -> Any:
     if platform is None:
         platform = str((ctx.platforms or ctx.module_context.platforms)[0])
-    form = staged.choose(Place(batch, platform, _in_loop(ctx))) or plain(staged, batch)
+    form = staged.choose(Place(batch, staged.batch_last, platform, _in_loop(ctx))) or plain(staged, batch)
     return mlir.lower_fun(form, multiple_results=True)(ctx, *args)
 
 

@@ -15,7 +15,6 @@ from elimax.api.flat import FlatFunction, Options
 from elimax.api.metadata import check_callable, function_name, wraps
 from elimax.errors import ElimaxError, StructureError
 
-LAYOUTS = ("dense", "bcoo")
 """Valid values of ``output``."""
 
 
@@ -26,15 +25,17 @@ class Method:
     Attributes:
       order: name of an order, a sequence of vertices, or a Plan.
       cost: name of the cost that ``order="auto"`` and the other searches minimise.
-      layout: ``"dense"`` or ``"bcoo"``.
+      output: ``"dense"`` or ``"bcoo"``.
       form: ``"auto"``, ``"plain"`` or ``"loop"``, see ``jacobian``.
+      layout: ``"batch-first"`` or ``"batch-last"``, see ``jacobian``.
       input_dtypes: blocks get the dtype of the input, as in jacrev, instead of that of the output.
     """
 
     order: Any = "auto"
     cost: str = "time"
-    layout: str = "dense"
+    output: str = "dense"
     form: str = "auto"
+    layout: str = "batch-first"
     input_dtypes: bool = False
 
 
@@ -49,6 +50,7 @@ def jacobian(
     output: str = "dense",
     cost: str = "time",
     form: str = "auto",
+    layout: str = "batch-first",
 ) -> Callable[..., Any]:
     """Jacobian of ``fun`` by vertex elimination; takes the place of ``jax.jacfwd`` and ``jax.jacrev``.
 
@@ -78,6 +80,8 @@ def jacobian(
         as the body of one loop over the batch that ``jax.vmap`` adds, on programs small enough to be taken apart into
         scalars; or ``"auto"``, which leaves the choice to a time model once it is known where the result runs.
         ``jax.experimental.checkify`` looks into the plain form alone.
+      layout: where the axes that ``jax.vmap`` adds are when results are written: ``"batch-first"`` suits
+        ``out_axes=0``, and ``"batch-last"`` suits ``out_axes=-1``, the faster of the two. Values do not depend on it.
 
     Returns:
       A function with the arguments of ``fun`` that returns the Jacobian, or the pair of it and the auxiliary data.
@@ -96,7 +100,7 @@ def jacobian(
        [0. 1.]]
     """
     options = Options(has_aux, holomorphic, allow_int)
-    run = _differentiated(fun, argnums, options, Method(order, cost, output, form))
+    run = _differentiated(fun, argnums, options, Method(order, cost, output, form, layout))
 
     @wraps(fun, f"Jacobian of {{fun}} with respect to positional argument(s) {argnums}, with the arguments of {{fun}}.")
     def jacobian_of_fun(*args: Any, **kwargs: Any) -> Any:
@@ -117,6 +121,7 @@ def value_and_jacobian(
     output: str = "dense",
     cost: str = "time",
     form: str = "auto",
+    layout: str = "batch-first",
 ) -> Callable[..., Any]:
     """Value and Jacobian of ``fun`` from one trace; ``jax.value_and_grad`` for functions of any output.
 
@@ -130,6 +135,7 @@ def value_and_jacobian(
       output: as for ``jacobian``.
       cost: as for ``jacobian``.
       form: as for ``jacobian``.
+      layout: as for ``jacobian``.
 
     Returns:
       A function with the arguments of ``fun`` that returns ``(value, jacobian)``, or ``((value, aux), jacobian)``.
@@ -145,7 +151,7 @@ def value_and_jacobian(
       8.0 12.0
     """
     options = Options(has_aux, holomorphic, allow_int, with_value=True)
-    run = _differentiated(fun, argnums, options, Method(order, cost, output, form))
+    run = _differentiated(fun, argnums, options, Method(order, cost, output, form, layout))
     doc = f"Value and Jacobian of {{fun}} with respect to positional argument(s) {argnums}."
 
     @wraps(fun, doc + " Takes the arguments of {fun}.")
@@ -160,12 +166,14 @@ def _differentiated(fun: Any, argnums: Any, options: Options, method: Method) ->
     """The function ``(args, kwargs) -> (value, tree of blocks, aux)``, after the checks that need no arguments."""
     check_callable(fun)
     numbers = normalise_argnums(argnums)
-    if method.layout not in LAYOUTS:
-        raise ValueError(f"output must be one of {', '.join(map(repr, LAYOUTS))}, got {method.layout!r}.")
+    if method.output not in execute.OUTPUTS:
+        raise ValueError(f"output must be one of {', '.join(map(repr, execute.OUTPUTS))}, got {method.output!r}.")
+    if method.layout not in execute.LAYOUTS:
+        raise ValueError(f"layout must be one of {', '.join(map(repr, execute.LAYOUTS))}, got {method.layout!r}.")
     if method.form not in execute.FORMS:
         raise ValueError(f"form must be one of {', '.join(map(repr, execute.FORMS))}, got {method.form!r}.")
     name = function_name(fun)
-    fallback = Fallback(fun, name, numbers, options, method.layout, method.input_dtypes)
+    fallback = Fallback(fun, name, numbers, options, method.output, method.input_dtypes)
 
     def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
         call = make_call(name, numbers, args, kwargs)
@@ -181,9 +189,10 @@ def _differentiated(fun: Any, argnums: Any, options: Options, method: Method) ->
                     arrays,
                     order=method.order,
                     cost=method.cost,
-                    output=method.layout,
+                    output=method.output,
                     values=options.with_value,
                     form=method.form,
+                    layout=method.layout,
                     name=name,
                 )
             except Exception as error:  # the function needs values, or it is wrong, or elimax is
@@ -192,7 +201,7 @@ def _differentiated(fun: Any, argnums: Any, options: Options, method: Method) ->
                 return fallback(call, flat.inputs, error)
             outputs, aux, blocks = result.outputs, result.aux, result.blocks
         value, auxiliary = value_and_aux(flat, outputs, aux)
-        tree = jacobian_tree(flat, blocks, layout=method.layout, input_dtypes=method.input_dtypes)
+        tree = jacobian_tree(flat, blocks, layout=method.output, input_dtypes=method.input_dtypes)
         return value, tree, auxiliary
 
     return run

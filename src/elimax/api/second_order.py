@@ -20,6 +20,7 @@ def hessian(
     output: str = "dense",
     cost: str = "time",
     form: str = "auto",
+    layout: str = "batch-first",
 ) -> Callable[..., Any]:
     """Hessian of ``fun``: the Jacobian, by vertex elimination, of the program that accumulates its Jacobian.
 
@@ -34,6 +35,7 @@ def hessian(
       output: as for ``jacobian``.
       cost: as for ``jacobian``.
       form: as for ``jacobian``.
+      layout: as for ``jacobian``.
 
     Returns:
       A function with the arguments of ``fun`` that returns the Hessian, or the pair of it and the auxiliary data.
@@ -51,7 +53,7 @@ def hessian(
     """
     options = Options(has_aux, holomorphic)
     inner = reverse_jacobian(fun, argnums, options)
-    run = forward_jacobian(inner, argnums, options, Method(order, cost, output, form))
+    run = forward_jacobian(inner, argnums, options, Method(order, cost, output, form, layout))
 
     @wraps(fun, f"Hessian of {{fun}} with respect to positional argument(s) {argnums}, with the arguments of {{fun}}.")
     def hessian_of_fun(*args: Any, **kwargs: Any) -> Any:

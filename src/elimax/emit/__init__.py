@@ -4,6 +4,6 @@
 batch; `model` predicts the time of each form, and `choose` picks one.
 """
 
-from elimax.emit.choose import FORMS, staged_call
+from elimax.emit.choose import FORMS, LAYOUTS, staged_call
 
-__all__ = ["FORMS", "staged_call"]
+__all__ = ["FORMS", "LAYOUTS", "staged_call"]

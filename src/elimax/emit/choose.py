@@ -18,11 +18,14 @@ from elimax.emit.scalars import ScalarProgram
 FORMS = ("auto", "plain", "loop")
 """What callers can ask for."""
 
+LAYOUTS = ("batch-first", "batch-last")
+"""Where results have the axes of the batch."""
+
 GAIN = 0.9
 """Another form replaces the plain one if its predicted time is below this share."""
 
 
-def staged_call(name: str, closed: Any, args: Sequence[Any], form: str = "auto") -> list[Any] | None:
+def staged_call(name: str, closed: Any, args: Sequence[Any], form: str, layout: str) -> list[Any] | None:
     """Emit a program in the form that suits the place where it will run.
 
     Args:
@@ -30,6 +33,7 @@ def staged_call(name: str, closed: Any, args: Sequence[Any], form: str = "auto")
       closed: its closed jaxpr.
       args: its arguments.
       form: one of `FORMS`.
+      layout: one of `LAYOUTS`.
 
     Returns:
       Its results, or None where there is no choice: nothing is traced, arguments are spread over a mesh, or the
@@ -43,7 +47,8 @@ def staged_call(name: str, closed: Any, args: Sequence[Any], form: str = "auto")
     program = scalarise(closed)
     if program is None or not program.steps:
         return None
-    return stage(name, closed, functools.partial(choose, program, form), operands)
+    batch_last = layout == LAYOUTS[1]
+    return stage(name, closed, functools.partial(choose, program, form), operands, batch_last=batch_last)
 
 
 def choose(program: ScalarProgram, form: str, place: Place) -> Form | None:
@@ -56,4 +61,4 @@ def choose(program: ScalarProgram, form: str, place: Place) -> Form | None:
         if predicted["loop"].at(batch, place.looped) > GAIN * predicted["plain"].at(batch, place.looped):
             return None
     masks = [mask for _, mask in reversed(place.batch)]
-    return loop(program, place.sizes, masks)
+    return loop(program, place.sizes, masks, place.batch_last)

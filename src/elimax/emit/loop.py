@@ -28,16 +28,17 @@ from elimax.emit.scalars import ScalarProgram, evaluate
 NOTHING, INPUTS, RESULTS = 0, 1, 2
 
 
-def loop(program: ScalarProgram, sizes: tuple[int, ...], masks: Sequence[Sequence[bool]]) -> Any:
+def loop(program: ScalarProgram, sizes: tuple[int, ...], masks: Sequence[Sequence[bool]], batch_last: bool) -> Any:
     """The form that is one loop.
 
     Args:
       program: the program.
       sizes: lengths of the batch axes, outermost first.
       masks: for each batch axis, outermost first, which operands have it.
+      batch_last: whether results have the batch axes behind their own, or in front.
 
     Returns:
-      A function of the operands, with the batch axes they have in front, to the results with all batch axes behind.
+      A function of the operands, with the batch axes they have in front, to the results.
     """
 
     def form(*operands: Any) -> list[Any]:
@@ -50,7 +51,7 @@ def loop(program: ScalarProgram, sizes: tuple[int, ...], masks: Sequence[Sequenc
                 column = lax.index_in_dim(columns, place, len(own), keepdims=False)
                 values[int(number)] = jnp.broadcast_to(jnp.reshape(column, spread), sizes)
         values.update(zip(program.computed, _reduce(program, values, sizes), strict=True))
-        return [_assemble(program, values, ids, sizes) for ids in program.outputs]
+        return [_assemble(program, values, ids, sizes, batch_last) for ids in program.outputs]
 
     return form
 
@@ -113,11 +114,13 @@ def _slots(sources: Sequence[np.dtype], targets: Sequence[np.dtype]) -> list[tup
     return slots
 
 
-def _assemble(program: ScalarProgram, values: dict[int, Any], ids: np.ndarray, sizes: tuple[int, ...]) -> Any:
-    """A result of shape ``(*ids.shape, *sizes)`` from its elements."""
+def _assemble(
+    program: ScalarProgram, values: dict[int, Any], ids: np.ndarray, sizes: tuple[int, ...], batch_last: bool
+) -> Any:
+    """A result of shape ``(*sizes, *ids.shape)``, or ``(*ids.shape, *sizes)``, from its elements."""
     columns = [
         values[int(i)] if int(i) in values else np.broadcast_to(program.constants[int(i)], sizes) for i in ids.flat
     ]
-    if not columns:
-        raise ValueError("a result without elements has no dtype here; such programs keep their plain form")
-    return jnp.stack(columns).reshape((*ids.shape, *sizes))
+    if batch_last:
+        return jnp.stack(columns).reshape((*ids.shape, *sizes))
+    return jnp.stack(columns, -1).reshape((*sizes, *ids.shape))

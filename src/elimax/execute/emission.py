@@ -15,14 +15,17 @@ from elimax.emit import staged_call
 from elimax.emit.scalarise import MAX_ELEMENTS
 
 
-def emitted(emit: Callable[..., Any], inputs: Sequence[Any], program: Program, form: str, name: str) -> Any:
+def emitted(
+    emit: Callable[..., Any], inputs: Sequence[Any], program: Program, form: str, layout: str, name: str
+) -> Any:
     """Call a function that emits operations; small programs get a choice of form.
 
     Args:
       emit: emits the operations and returns a tree of arrays.
       inputs: its arguments.
       program: the program that it differentiates; a large one is emitted as it is.
-      form: "auto", "plain" or "loop".
+      form: one of `elimax.emit.FORMS`.
+      layout: one of `elimax.emit.LAYOUTS`.
       name: of the program, for people.
     """
     size = sum(math.prod(value.shape) for value in program.values)
@@ -42,6 +45,6 @@ def emitted(emit: Callable[..., Any], inputs: Sequence[Any], program: Program, f
         return [x for x in results if isinstance(x, Tracer)]
 
     closed = trace(flat, inputs)
-    results = staged_call(name, closed, inputs, form)
+    results = staged_call(name, closed, inputs, form, layout)
     found = iter(as_function(closed)(*inputs) if results is None else results)
     return jax.tree.unflatten(trees[-1], [next(found) if x is None else x for x in leaves])

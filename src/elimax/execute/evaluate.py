@@ -77,6 +77,7 @@ def evaluate(
     seed: int = 0,
     values: bool = True,
     form: str = "auto",
+    layout: str = "batch-first",
     name: str = "",
 ) -> Evaluation:
     """Values and Jacobian of a flat function.
@@ -91,6 +92,7 @@ def evaluate(
       seed: seed of the order search.
       values: whether the values of the results are wanted.
       form: one of `FORMS`.
+      layout: one of `LAYOUTS`.
       name: of the function, for people.
     """
     traced = trace_flat(fun, inputs)
@@ -104,7 +106,7 @@ def evaluate(
         outputs, aux = results[: traced.num_outputs], results[traced.num_outputs :]
         return (outputs if values else []), aux, _blocks(lin, edges, arrays, outputs, output)
 
-    return Evaluation(*emitted(emit, inputs, lin.program, form, name))
+    return Evaluation(*emitted(emit, inputs, lin.program, form, layout, name))
 
 
 def _blocks(lin: Linearisation, edges: Edges, inputs: Sequence[Any], outputs: Sequence[Any], output: str) -> Any:
