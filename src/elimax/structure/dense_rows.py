@@ -28,6 +28,7 @@ from elimax.structure.term import Term
 
 _MAX_SLOTS = 16
 _MAX_LAYERS = 4
+_MAX_RUNS = 6
 _MAX_ENTRIES = 1 << 16
 """Larger blocks are not laid out by rows: their tables would weigh on the compiler."""
 
@@ -58,8 +59,7 @@ def plan_rows(terms: tuple[Term, ...], ranges: tuple[tuple[int, int], ...], num_
     num_columns = math.prod(stop - start for start, stop in ranges[num_out:])
     if num_rows < 2 or num_columns < 2 or sum(term.num_entries for term in terms) > _MAX_ENTRIES:
         return None
-    columns: list[np.ndarray] = []
-    sources = np.full((_MAX_LAYERS, _MAX_SLOTS, num_rows), -1, np.int64)
+    pieces = []
     first = 0
     for term in terms:
         row, column = np.divmod(flat_positions(term, ranges), num_columns)
@@ -68,23 +68,28 @@ def plan_rows(terms: tuple[Term, ...], ranges: tuple[tuple[int, int], ...], num_
             return None
         for k in range(int(rank.max()) + 1):
             (own,) = np.nonzero(rank == k)
-            slot = np.full(own.size, -1)
-            for s, known in enumerate(columns):
-                slot[known[row[own]] == column[own]] = s
-            new = slot < 0
-            if new.any():
-                place = next((s for s, known in enumerate(columns) if (known[row[own[new]]] < 0).all()), len(columns))
-                if place == _MAX_SLOTS:
-                    return None
-                if place == len(columns):
-                    columns.append(np.full(num_rows, -1, np.int32))
-                columns[place][row[own[new]]] = column[own[new]]
-                slot[new] = place
-            layer = (sources[:, slot, row[own]] >= 0).sum(axis=0)
-            if layer.max() >= _MAX_LAYERS:
-                return None
-            sources[layer, slot, row[own]] = first + own
+            pieces.append((row[own], column[own], first + own))
         first += term.num_entries
+    pieces.sort(key=lambda piece: -piece[0].size)  # small ones fit into what large ones leave free
+    columns: list[np.ndarray] = []
+    sources = np.full((_MAX_LAYERS, _MAX_SLOTS, num_rows), -1, np.int64)
+    for row, column, source in pieces:
+        slot = np.full(row.size, -1)
+        for s, known in enumerate(columns):
+            slot[known[row] == column] = s
+        new = slot < 0
+        if new.any():
+            free = next((s for s, known in enumerate(columns) if (known[row[new]] < 0).all()), len(columns))
+            if free == _MAX_SLOTS:
+                return None
+            if free == len(columns):
+                columns.append(np.full(num_rows, -1, np.int32))
+            columns[free][row[new]] = column[new]
+            slot[new] = free
+        layer = (sources[:, slot, row] >= 0).sum(axis=0)
+        if layer.max() >= _MAX_LAYERS:
+            return None
+        sources[layer, slot, row] = source
     used = max(layer + 1 for layer in range(_MAX_LAYERS) if (sources[layer] >= 0).any())
     return Rows(np.stack(columns), sources[:used, : len(columns)].copy())
 
@@ -133,19 +138,23 @@ def _slot_values(sources: np.ndarray, flats: Sequence[Any], dtype: Any) -> Any:
     holds -0.0, which changes no number when it is added, not even the sign of a zero.
     """
     nothing = np.array(-0.0 if np.dtype(dtype).kind != "c" else complex(-0.0, -0.0), dtype)
-    layers = max(2, sources.shape[0])
-    table = np.full((layers, *sources.shape[1:]), -1, np.int64)
-    table[: sources.shape[0]] = sources
     bounds = np.cumsum([0, *(flat.shape[0] for flat in flats)])
-    runs = _runs(table.ravel(), bounds)
-    if len(runs) > 0:
+    runs = [[_runs(row, bounds) for row in layer] for layer in sources]
+    if sum(len(row) for layer in runs for row in layer) > _MAX_RUNS * sources.shape[1]:
         whole = jnp.concatenate([*flats, np.broadcast_to(nothing, (1,))])
-        index = np.where(table < 0, bounds[-1], table).astype(np.int32)
-        values = whole.at[index].get(mode="promise_in_bounds")
+        index = np.where(sources < 0, bounds[-1], sources).astype(np.int32)
+        layers = [whole.at[index].get(mode="promise_in_bounds")]
     else:
-        parts = [_slice(flats, *run, nothing) for run in runs]
-        values = lax.reshape(lax.concatenate(parts, 0), table.shape)
-    return lax.reduce_sum(values, axes=(0,))
+        # Row by row: of a concatenation of many pieces XLA makes a kernel for each of them.
+        rows = [[_join([_slice(flats, *run, nothing) for run in row]) for row in layer] for layer in runs]
+        layers = [_join([lax.expand_dims(row, [0, 1]) for row in layer], 1) for layer in rows]
+    if sources.shape[0] == 1:
+        layers.append(jnp.full((1, *sources.shape[1:]), nothing))
+    return lax.reduce_sum(_join(layers), axes=(0,))
+
+
+def _join(parts: Sequence[Any], axis: int = 0) -> Any:
+    return lax.concatenate(parts, axis) if len(parts) > 1 else parts[0]
 
 
 def _runs(sources: np.ndarray, bounds: np.ndarray) -> list[tuple[int, int, int, int]]:
