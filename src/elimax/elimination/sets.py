@@ -146,3 +146,34 @@ def price(graph, v):
     constant_in = known_in - count(graph.ins[v, VARIABLE])
     constant_out = known_out - count(graph.outs[v, VARIABLE])
     return known_in * known_out - constant_in * constant_out
+
+
+@inner
+def mixed(key):
+    """A hash of a set, uint64."""
+    found = np.uint64(0)
+    for k in range(key.size):
+        found = (found ^ key[k]) * np.uint64(0x9E3779B97F4A7C15)
+        found ^= found >> np.uint64(29)
+    return found * np.uint64(0xBF58476D1CE4E5B9)
+
+
+@inner
+def slot_of(slots, keys, key):
+    """Slot of a set in a hash table, or the free one where it belongs.
+
+    Args:
+      slots: int32 [N], N a power of two: positions of sets in ``keys``, -1 where free.
+      keys: uint64 [..., W].
+      key: uint64 [W].
+    """
+    mask = slots.size - 1
+    slot = np.int64(mixed(key) >> np.uint64(20)) & mask
+    while slots[slot] >= 0:
+        found, same = slots[slot], True
+        for k in range(key.size):
+            same &= keys[found, k] == key[k]
+        if same:
+            return slot
+        slot = (slot + 1) & mask
+    return slot

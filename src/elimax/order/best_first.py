@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from elimax.cost.bounds import vertex_bounds
 from elimax.cost.pattern import Pattern, look_up, saving
 from elimax.elimination.kernel import inner, jit
 from elimax.elimination.problem import Problem
-from elimax.elimination.sets import SetGraph, from_problem, holds, insert, price, reduce
+from elimax.elimination.sets import SetGraph, from_problem, holds, insert, price, reduce, slot_of
 from elimax.order.dominance import component, settled
 
 DONE, MORE, FULL = 0, 1, 2
@@ -73,6 +74,18 @@ class Frame(NamedTuple):
     entry: np.ndarray
 
 
+def new_frame(problem: Problem, pattern: Pattern) -> Frame:
+    """What does not change in a search over the sets of a scalar problem."""
+    words = max(1, -(-problem.num_vertices // 64))
+    is_eliminable, least = np.zeros(problem.num_vertices, np.bool_), np.zeros(problem.num_vertices, np.int64)
+    all_vertices = np.zeros(words, np.uint64)
+    for v, bound in vertex_bounds(problem).items():
+        is_eliminable[v], least[v] = True, bound
+        all_vertices[v >> 6] |= np.uint64(1 << (v & 63))
+    space = np.zeros(words, np.uint64), np.zeros(words, np.uint64), np.zeros(pattern.offset.size, np.int64)
+    return Frame(is_eliminable, least, all_vertices, *space)
+
+
 def bytes_of_set(words: int) -> int:
     """Memory that a set takes, in bytes."""
     return 8 * words + 5 * 4 + 1 + 8
@@ -89,36 +102,17 @@ def _make(room: int, words: int, heads: np.ndarray, totals: np.ndarray) -> Sets:
     )
 
 
-@inner
-def _slot(sets, key):
-    """Slot of a set, or the free one where it belongs."""
-    mixed = np.uint64(0)
-    for k in range(key.size):
-        mixed = (mixed ^ key[k]) * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(29)
-    mask = sets.slots.size - 1
-    slot = np.int64((mixed * np.uint64(0xBF58476D1CE4E5B9)) >> np.uint64(20)) & mask
-    while sets.slots[slot] != NONE:
-        found, same = sets.slots[slot], True
-        for k in range(key.size):
-            same &= sets.key[found, k] == key[k]
-        if same:
-            return slot
-        slot = (slot + 1) & mask
-    return slot
-
-
 @jit
 def _rehash(sets):
     for number in range(sets.totals[SIZE]):
         if not sets.stale[number]:
-            sets.slots[_slot(sets, sets.key[number])] = number
+            sets.slots[slot_of(sets.slots, sets.key, sets.key[number])] = number
 
 
 @inner
 def _push(sets, key, cost, left, before, last):
     """Keep a set unless it is known at no higher cost."""
-    slot = _slot(sets, key)
+    slot = slot_of(sets.slots, sets.key, key)
     known = sets.slots[slot]
     if known != NONE:
         if sets.cost[known] <= cost:
@@ -141,7 +135,7 @@ def _begin(pattern, sets, frame):
 
 
 @inner
-def _choose(graph, frame, eliminated):
+def choose(graph, frame, eliminated):
     """Fill ``frame.allowed`` with the vertices of which one can come next."""
     for k in range(eliminated.size):
         frame.new[k] = frame.all_vertices[k] & ~eliminated[k]
@@ -159,7 +153,7 @@ def _expand(graph, pattern, sets, frame, number):
     eliminated, cost, left = sets.key[number], sets.cost[number], sets.left[number]
     reduce(graph, eliminated)
     look_up(pattern, eliminated, frame.entry)
-    _choose(graph, frame, eliminated)
+    choose(graph, frame, eliminated)
     for i in range(graph.vertices.size):
         v = graph.vertices[i]
         if not holds(frame.allowed, v):
@@ -204,22 +198,15 @@ class BestFirst:
     Args:
       problem: a problem with a `ScalarAlgebra`.
       pattern: least cost of what is left after a set.
-      least: lower bound on the cost of each vertex to eliminate.
       best: cost of the known order.
       memory: bytes that the sets may take.
     """
 
-    def __init__(self, problem: Problem, pattern: Pattern, least: dict[int, int], best: int, memory: int):
+    def __init__(self, problem: Problem, pattern: Pattern, best: int, memory: int):
         self._graph: SetGraph = from_problem(problem)
         self._pattern = pattern
         words = self._graph.ins.shape[2]
-        is_eliminable, all_least = np.zeros(problem.num_vertices, np.bool_), np.zeros(problem.num_vertices, np.int64)
-        all_vertices = np.zeros(words, np.uint64)
-        for v in problem.eliminable:
-            is_eliminable[v], all_least[v] = True, least[v]
-            all_vertices[v >> 6] |= np.uint64(1 << (v & 63))
-        space = np.zeros(words, np.uint64), np.zeros(words, np.uint64), np.zeros(pattern.offset.size, np.int64)
-        self._frame = Frame(is_eliminable, all_least, all_vertices, *space)
+        self._frame = new_frame(problem, pattern)
         self._most = max(FIRST, memory // bytes_of_set(words))
         heads, totals = np.full(best + 1, NONE, np.int32), np.array([0, best, NONE, 0, 0], np.int64)
         self._sets = _make(FIRST, words, heads, totals)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from elimax.cost.bounds import vertex_bounds
 from elimax.cost.grouping import Grouping
 from elimax.cost.refining import refine
 from elimax.elimination.evaluate import total
@@ -69,7 +68,7 @@ def by_sets(problem: Problem, grouping: Grouping, memory: int, progress: Progres
     best = progress.best
     assert best is not None
     tables = pattern(grouping.joint, grouping.groups, problem.num_vertices)
-    search, more = BestFirst(problem, tables, vertex_bounds(problem), best.multiplications, memory), True
+    search, more = BestFirst(problem, tables, best.multiplications, memory), True
     while more:
         search.beat(progress.best.multiplications if progress.best is not None else best.multiplications)
         before, known = search.expanded, search.best_cost

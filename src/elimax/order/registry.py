@@ -18,6 +18,7 @@ _SEARCHES: dict[str, str | Search] = {
     "markowitz": "elimax.order.markowitz:markowitz",
     "edges": "elimax.order.edges:edges",
     "annealing": "elimax.order.annealing:annealing",
+    "beam": "elimax.order.beam:beam",
     "exact": "elimax.order.exact:exact",
 }
 
