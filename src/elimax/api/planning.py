@@ -24,6 +24,7 @@ def plan(
     seed: int = 0,
     max_evaluations: int | None = None,
     executor: Any = None,
+    progress: Any = None,
     **kwargs: Any,
 ) -> Any:
     """Plans the Jacobian of ``fun`` at arguments of these shapes.
@@ -42,6 +43,7 @@ def plan(
       max_evaluations: limits the search by work instead of time; the plan then depends on the seed alone.
       executor: where ``order="auto"`` searches: None for threads of this process, ``"processes"``, ``"ray"``, or an
         executor of ``concurrent.futures``.
+      progress: an ``elimax.order.progress.Progress`` to watch the search by, or to stop it.
       **kwargs: keyword arguments of ``fun``.
 
     Returns:
@@ -64,5 +66,6 @@ def plan(
         seed=seed,
         max_evaluations=max_evaluations,
         executor=executor,
+        progress=progress,
         name=name,
     )

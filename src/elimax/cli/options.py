@@ -13,8 +13,12 @@ COSTS = ("time", "multiplications", "published")
 """What can be minimised, the default first."""
 
 
+EXECUTORS = ("thread", "processes", "ray")
+"""Where a search runs, the default first."""
+
+
 def search_options(costs: Sequence[str] = COSTS) -> Callable[..., Any]:
-    """A decorator that adds ``--order --cost --budget --max-evaluations --seed --json --save`` to a command.
+    """A decorator that adds ``--order --cost --budget --max-evaluations --executor --seed --json --save`` to a command.
 
     Args:
       costs: valid values of ``--cost``, the default first.
@@ -36,6 +40,13 @@ def search_options(costs: Sequence[str] = COSTS) -> Callable[..., Any]:
             default=None,
             metavar="N",
             help="Work for the search; without a budget its result depends on the seed alone.",
+        ),
+        click.option(
+            "--executor",
+            type=click.Choice(EXECUTORS),
+            default=EXECUTORS[0],
+            show_default=True,
+            help='Where order "auto" searches: threads here, processes of this machine, or a Ray cluster.',
         ),
         click.option("--seed", type=int, default=0, show_default=True, help="Seed of the search."),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
@@ -69,3 +80,8 @@ def parse_order(words: str) -> Any:
 
         return Plan.load(words)
     return words
+
+
+def parse_executor(name: str) -> str | None:
+    """The value of ``--executor`` as ``executor=`` of `elimax.plan` takes it: None for threads of this process."""
+    return None if name == EXECUTORS[0] else name

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from elimax.cli.options import parse_order, search_options
+from elimax.cli.options import parse_executor, parse_order, search_options
+from elimax.cli.progress import progress_for, watched
 from elimax.cli.report import finish
 from elimax.cli.target import resolve
 
@@ -25,6 +26,7 @@ def plan(
     cost: str,
     budget: float | None,
     max_evaluations: int | None,
+    executor: str,
     seed: int,
     as_json: bool,
     save: Path | None,
@@ -42,15 +44,19 @@ def plan(
         jax.config.update("jax_enable_x64", x64)
     found = resolve(target, args, shapes, argnums)
     wanted = parse_order(order)
+    progress = progress_for(wanted)
     start = time.perf_counter()
-    made = elimax.plan(
-        found.fun,
-        *found.args,
-        argnums=found.argnums,
-        order=wanted,
-        cost=cost,
-        budget=budget,
-        max_evaluations=max_evaluations,
-        seed=seed,
-    )
+    with watched(progress):
+        made = elimax.plan(
+            found.fun,
+            *found.args,
+            argnums=found.argnums,
+            order=wanted,
+            cost=cost,
+            budget=budget,
+            max_evaluations=max_evaluations,
+            executor=parse_executor(executor),
+            seed=seed,
+            progress=progress,
+        )
     finish(made, found.name, time.perf_counter() - start, as_json, save)

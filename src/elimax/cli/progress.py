@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import sys
 import threading
 import time
@@ -36,14 +37,30 @@ def line(progress: Any, seconds: float) -> str:
     )
 
 
+def progress_for(order: Any) -> Any:
+    """A new `Progress` if an order is a search that reports how far it is, otherwise None.
+
+    Raises:
+      OrderError: if it is the name of no search.
+    """
+    from elimax.order.progress import Progress
+    from elimax.order.registry import find
+
+    known = isinstance(order, str) and "progress" in inspect.signature(find(order)).parameters
+    return Progress() if known else None
+
+
 @contextlib.contextmanager
 def watched(progress: Any, every: float | None = None) -> Iterator[None]:
     """Show a search while the block runs; lines go to the error stream, which leaves the output to the result.
 
     Args:
-      progress: a `Progress` that the search in the block reports to.
+      progress: a `Progress` that the search in the block reports to; with None nothing is shown.
       every: seconds between lines; by default often on a terminal and rarely elsewhere.
     """
+    if progress is None:
+        yield
+        return
     terminal = sys.stderr.isatty()
     every = (TERMINAL_SECONDS if terminal else PLAIN_SECONDS) if every is None else every
     with _terminal_line() if terminal else contextlib.nullcontext(_plain_line) as show:

@@ -137,12 +137,14 @@ def plan_for(
     seed: int = 0,
     max_evaluations: int | None = None,
     executor: Any = None,
+    progress: Any = None,
     name: str = "",
 ) -> Plan:
     """The plan that `evaluate` would follow, without evaluating anything."""
     traced = trace_flat(fun, inputs)
     lin = linearise(traced.closed, [True] * len(inputs), name, traced.num_outputs)
-    return plan_of(lin, order, cost=cost, budget=budget, seed=seed, max_evaluations=max_evaluations, executor=executor)
+    limits = {"budget": budget, "seed": seed, "max_evaluations": max_evaluations}
+    return plan_of(lin, order, cost=cost, **limits, executor=executor, progress=progress)
 
 
 def plan_of(lin: Linearisation, order: Any, **search: Any) -> Plan:

@@ -106,7 +106,7 @@ def annealing(
             if progress.ended:
                 break
     except KeyboardInterrupt:
-        pass  # the best order so far is as good as the time allowed
+        progress.interrupted = True  # the best order so far is as good as the time allowed
     return dataclasses.replace(best, evaluations=evaluations)
 
 

@@ -60,6 +60,7 @@ def auto(
     except KeyboardInterrupt:
         if progress.best is None:
             raise
+        progress.interrupted = True
     assert progress.best is not None  # the forward order is always there
     return dataclasses.replace(
         progress.best,

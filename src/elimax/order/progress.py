@@ -15,6 +15,7 @@ class Progress:
       lower_bound: no order costs less.
       evaluations: number of orders or sets priced.
       stopped: set when all parts of the search should end.
+      interrupted: whether the search was interrupted, so that its result is the best so far and no more.
     """
 
     def __init__(self) -> None:
@@ -22,6 +23,7 @@ class Progress:
         self.lower_bound = 0
         self.evaluations = 0
         self.stopped = threading.Event()
+        self.interrupted = False
         self._lock = threading.Lock()
 
     @property

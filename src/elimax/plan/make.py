@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import threading
 from typing import Any
 
@@ -12,6 +13,8 @@ from elimax.errors import PlanMismatchError
 from elimax.graph.hashing import canonical_numbering
 from elimax.graph.types import Graph
 from elimax.order import search
+from elimax.order.progress import Progress
+from elimax.order.registry import find
 from elimax.order.result import Order
 from elimax.plan.cache import OrderCache, folder
 from elimax.plan.types import Plan
@@ -87,35 +90,49 @@ class Effort:
 
 def _searched(graph: Graph, order: Any, cost: str, effort: Effort, progress: Any, executor: Any) -> Order:
     """Search; but take the answer from memory, or from the disk where a search would take its time."""
-    given = {"progress": progress, "executor": executor}
-    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    if not isinstance(order, str) or options:
+    if not isinstance(order, str):
+        return _search(graph, order, cost, effort, {})
+    options = {} if executor is None else {"executor": executor}
+    if "progress" in inspect.signature(find(order)).parameters:
+        options["progress"] = progress = Progress() if progress is None else progress
+    if executor is not None:  # workers come and go, so the answer depends on more than the question
         return _search(graph, order, cost, effort, options)
     # Names do not decide an order, and a function called again is traced again but seldom planned anew.
     anonymous = dataclasses.replace(graph, name="")
     with _LOCK:
         found = _MEMORY.get((anonymous, order, cost, effort))
     if found is None:
-        found = _kept(graph, order, cost, effort)
-        with _LOCK:
-            while len(_MEMORY) >= REMEMBERED:
-                _MEMORY.pop(next(iter(_MEMORY)))
-            _MEMORY[(anonymous, order, cost, effort)] = found
+        found = _kept(graph, order, cost, effort, options)
+        if not _cut_short(options):
+            with _LOCK:
+                while len(_MEMORY) >= REMEMBERED:
+                    _MEMORY.pop(next(iter(_MEMORY)))
+                _MEMORY[(anonymous, order, cost, effort)] = found
+    if progress is not None:
+        progress.offer(found)
+        progress.raise_bound(found.lower_bound)
     return found
 
 
-def _kept(graph: Graph, order: str, cost: str, effort: Effort) -> Order:
+def _kept(graph: Graph, order: str, cost: str, effort: Effort, options: dict[str, Any]) -> Order:
     """Search, or take the answer from the disk."""
     directory = folder() if order in SLOW and len(graph.eliminable) >= CACHED_FROM else None
     if directory is None:
-        return _search(graph, order, cost, effort, {})
+        return _search(graph, order, cost, effort, options)
     cache = OrderCache(graph, directory)
     question = cache.question(order, rule_of(cost), effort.budget, effort.max_evaluations, effort.seed)
     found = cache.find(question)
     if found is None:
-        found = _search(graph, order, cost, effort, {})
-        cache.keep(question, found)
+        found = _search(graph, order, cost, effort, options)
+        if not _cut_short(options):
+            cache.keep(question, found)
     return found
+
+
+def _cut_short(options: dict[str, Any]) -> bool:
+    """Whether the search was interrupted: its answer is the best so far, which is no answer to keep."""
+    progress = options.get("progress")
+    return progress is not None and progress.interrupted
 
 
 def _search(graph: Graph, order: Any, cost: str, effort: Effort, options: dict[str, Any]) -> Order:
