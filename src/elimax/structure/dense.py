@@ -37,11 +37,16 @@ _SCATTER_COST = 15
 _BATCHED_SCATTER_COST = 64
 """Time of one scattered entry in units of one select, in a batch."""
 
-_BATCHED = 4096
-"""Entries of all boxes of a batch from which time is spent on entries and no longer on starting kernels."""
+_BATCH, _BATCHED = 16, 16384
+"""Size of a batch, and entries of all its boxes, from which time is spent on entries and no longer on kernels."""
 
-_SELECTS_AT_ONCE = 512
-"""Selects in one box that are cheap at any batch: XLA runs so small a program in the thread of its caller."""
+_SELECTS_AT_ONCE = 256
+"""Selects that are cheap at any batch: XLA runs so small a program in the thread of its caller, and counts no scatter
+among the operations that make it larger."""
+
+
+_DISPATCH = 20000
+"""Time of handing a program to another thread, in units of one streamed entry."""
 
 
 def dense(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Ranges) -> Any:
@@ -97,15 +102,15 @@ def _ways(terms: tuple[Term, ...], ranges: tuple[tuple[int, int], ...]) -> tuple
     can_place = all(placeable(term) for term in terms)
     if can_place and not any(needs_mask(term) for term in terms) and count * size <= size + _SCATTER_COST * entries:
         return by_place, by_place
-    if can_place and count == 1 and size <= _SELECTS_AT_ONCE:
+    if can_place and count * size <= _SELECTS_AT_ONCE:
         return by_place, by_place
-    small: Way = by_place
-    if not can_place or count * size > _SCATTER_COST * entries + (size if count > 1 else 0):
-        small = by_scatter
+    small: Way = by_scatter
+    if can_place and count * size + _DISPATCH <= size + _SCATTER_COST * entries:
+        small = by_place
     num_out = len(terms[0].out_axes)
     rows = plan_rows(terms, ranges, num_out)
     selects = count if can_place else math.inf
-    if rows is not None and rows.num_selects <= selects:
+    if rows is not None and rows.num_selects < selects:
         if rows.num_selects * size > _BATCHED_SCATTER_COST * entries:
             return small, small
 
@@ -134,7 +139,8 @@ def _staged(small: Way, wide: Way, size: int, arrays: Sequence[Any], dtype: Any)
         return fun
 
     def choose(where: Place) -> Callable[..., list[Any]] | None:
-        return _batched(with_way(wide), where) if math.prod(where.sizes) * size >= _BATCHED else None
+        batch = math.prod(where.sizes)
+        return _batched(with_way(wide), where) if batch >= _BATCH and batch * size >= _BATCHED else None
 
     operands = [arrays[k] for k in traced]
     closed = jax.make_jaxpr(with_way(small))(*(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in operands))

@@ -31,6 +31,9 @@ _NUM_CELLS = 12
 _WIDTH = 64
 """Cells of one group."""
 
+_SELECTS_AT_ONCE = 512
+"""Selects that XLA runs in the thread of its caller; more groups have fewer of them."""
+
 
 def lanes(pieces: Sequence[Any], shape: tuple[int, ...], dtype: Any) -> Any:
     """Concatenate along the last axis.
@@ -125,5 +128,7 @@ def cells(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Se
 def _cuts(unknown: Sequence[int], size: int) -> list[tuple[int, int]]:
     """Consecutive groups of cells, each with about as many unknown ones."""
     count = max(-(-len(unknown) // _NUM_CELLS), -(-size // _WIDTH))
+    at_once = -(-len(unknown) * size // _SELECTS_AT_ONCE)
+    count = max(count, at_once) if at_once <= _NUM_STACKED else count
     starts = sorted({0, *(unknown[k * len(unknown) // count] for k in range(1, count))})
     return list(zip(starts, [*starts[1:], size], strict=True))

@@ -134,22 +134,23 @@ def _slot_values(sources: np.ndarray, flats: Sequence[Any], dtype: Any) -> Any:
     """The values of the slots, [slots, R], computed in a kernel of their own.
 
     `lax.optimization_barrier` does not keep them apart from the loop that reads them, as it is gone before operations
-    are fused on a CPU; a reduction does. There is one anyway where several entries add up, else a layer is added that
-    holds -0.0, which changes no number when it is added, not even the sign of a zero.
+    are fused on a CPU; a reduction does. There is one anyway where several entries add up, else a layer of zeros is
+    added.
     """
-    nothing = np.array(-0.0 if np.dtype(dtype).kind != "c" else complex(-0.0, -0.0), dtype)
     bounds = np.cumsum([0, *(flat.shape[0] for flat in flats)])
     runs = [[_runs(row, bounds) for row in layer] for layer in sources]
     if sum(len(row) for layer in runs for row in layer) > _MAX_RUNS * sources.shape[1]:
-        whole = jnp.concatenate([*flats, np.broadcast_to(nothing, (1,))])
+        whole = jnp.concatenate([*flats, jnp.zeros((1,), dtype)])
         index = np.where(sources < 0, bounds[-1], sources).astype(np.int32)
         layers = [whole.at[index].get(mode="promise_in_bounds")]
     else:
         # Row by row: of a concatenation of many pieces XLA makes a kernel for each of them.
-        rows = [[_join([_slice(flats, *run, nothing) for run in row]) for row in layer] for layer in runs]
+        rows = [[_join([_slice(flats, *run, dtype) for run in row]) for row in layer] for layer in runs]
         layers = [_join([lax.expand_dims(row, [0, 1]) for row in layer], 1) for layer in rows]
+    if sources.shape[:2] == (1, 1):
+        return lax.index_in_dim(layers[0], 0, keepdims=False)
     if sources.shape[0] == 1:
-        layers.append(jnp.full((1, *sources.shape[1:]), nothing))
+        layers.append(jnp.zeros((1, *sources.shape[1:]), dtype))
     return lax.reduce_sum(_join(layers), axes=(0,))
 
 
@@ -176,7 +177,7 @@ def _runs(sources: np.ndarray, bounds: np.ndarray) -> list[tuple[int, int, int, 
     return runs
 
 
-def _slice(flats: Sequence[Any], term: int, start: int, step: int, length: int, nothing: np.ndarray) -> Any:
+def _slice(flats: Sequence[Any], term: int, start: int, step: int, length: int, dtype: Any) -> Any:
     if term < 0:
-        return jnp.full((length,), nothing)
+        return jnp.zeros((length,), dtype)
     return lax.slice(flats[term], [start], [start + step * (length - 1) + 1], [step])
