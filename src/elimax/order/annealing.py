@@ -135,11 +135,13 @@ def _as_a_whole(
 
 def _in_windows(problem: Problem, limits: Limits, seed: int, first: Order, hot: float, cold: float) -> Iterator[Order]:
     """Anneal windows of the order in sweeps, each with half as many proposals again; yields the order as it gets on."""
+    from elimax.order.locality import localised
     from elimax.order.windows import Windows
 
     windows = Windows(problem, vertices_of(first.vertices), seed)
     draw, best, steps = random.Random(seed), first, WINDOW_STEPS
     while True:
+        windows.order = localised(problem, windows.order)
         for _ in windows.sweep(WINDOW, draw.randint(WINDOW // 4, WINDOW), int(steps), hot, cold):
             over = limits.evaluations is not None and windows.proposals >= limits.evaluations
             if over or limits.left == 0:
