@@ -12,7 +12,7 @@ PYTEST_ARGS ?=
 help:
 	@echo "make demo         install into $(VENV) and run 'elimax demo'"
 	@echo "make test         lint, types, import rules and the fast tests"
-	@echo "make test-all     the same with the slow tests"
+	@echo "make test-all     the same with the slow tests, for which it installs Ray too"
 	@echo "make test-latest  the fast tests on the newest JAX (Python 3.12+), in $(LATEST)"
 	@echo "make bench        the benchmarks"
 	@echo "make figures      measure the figures of the documents anew"
@@ -24,7 +24,7 @@ demo: $(VENV)/.installed
 test: lint
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow" --durations=15 $(PYTEST_ARGS)
 
-test-all: lint
+test-all: lint $(VENV)/.installed-all
 	$(BIN)/python -m pytest -n $(JOBS) --durations=30 $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev
@@ -58,6 +58,11 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet -e ".[dev,test]"
 	@touch $@ $(VENV)/.installed
+
+# Ray is large and has no wheels for every Python: only the slow tests want it.
+$(VENV)/.installed-all: pyproject.toml $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet -e ".[dev,test,ray]" || echo "Ray cannot be installed here; its tests are skipped"
+	@touch $@
 
 $(LATEST)/.installed-dev: pyproject.toml | $(LATEST)/bin/python
 	$(LATEST)/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager -e ".[dev,test]"

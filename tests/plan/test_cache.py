@@ -194,3 +194,45 @@ def test_the_plan_that_was_kept_is_used_by_the_jacobian(cache):
     plan = elimax.plan(chain, 0.5)
     got = jax.jit(elimax.jacobian(chain, order=plan))(0.5)
     assert jnp.allclose(got, jax.grad(chain)(0.5))
+
+
+def test_a_search_that_is_watched_is_kept_too(cache, searches):
+    from elimax.order.progress import Progress
+
+    first = elimax.plan(chain, 0.5, progress=Progress())
+    progress = Progress()
+    second = elimax.plan(chain, 0.5, progress=progress)
+    assert searches == ["auto"]
+    assert second.order == first.order
+    assert progress.best is not None
+    assert (progress.best.multiplications, progress.lower_bound) == (first.multiplications, first.lower_bound)
+
+
+def test_an_interrupted_search_is_not_kept(cache, searches, monkeypatch):
+    from elimax.order import auto
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(auto, "cut_bound", interrupted)
+        first = elimax.plan(chain, 0.5)
+    assert not files(cache)
+    second = elimax.plan(chain, 0.5)
+    assert searches == ["auto", "auto"]
+    assert len(files(cache)) == 1
+    assert second.multiplications <= first.multiplications
+
+
+def test_the_folder_stays_below_its_size(cache, monkeypatch):
+    """Writing sweeps now and then; here every time."""
+    from elimax.plan import cache as module
+
+    monkeypatch.setattr(module, "_SWEEP_EVERY", 1)
+    elimax.plan(chain, 0.5)
+    (path,) = files(cache)
+    monkeypatch.setattr(module.sweep, "__defaults__", (3 * path.stat().st_size,))
+    for seed in range(1, 8):
+        elimax.plan(chain, 0.5, seed=seed)
+    assert 1 <= len(files(cache)) <= 3
+    assert path not in files(cache)

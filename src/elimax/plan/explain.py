@@ -30,7 +30,12 @@ def summary(plan: Plan) -> str:
     for name, count in rows:
         ratio = f"  {best / count:5.2f}x of the best baseline" if name.startswith("plan") and count else ""
         lines.append(f"  {name:<{width}}  {count:>{digits},}{ratio}")
-    proof = "proved optimal" if plan.optimal else f"at most {100 * plan.gap:.0f} % above optimal"
+    proof = "no bound is known"
+    if plan.optimal:
+        proof = "proved optimal"
+    elif plan.lower_bound:
+        above = (plan.multiplications - plan.lower_bound) / plan.lower_bound
+        proof = f"at most {100 * above:.0f} % above optimal"
     lines.append(f"  {'lower bound':<{width}}  {plan.lower_bound:>{digits},}  {proof}")
     lines.append("blocks: " + ", ".join(f"{count} {kind}" for kind, count in block_kinds(graph).most_common()))
     if plan.opaque:
