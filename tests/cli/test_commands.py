@@ -256,3 +256,39 @@ def test_the_package_runs_as_a_module_and_imports_little():
     assert done.stdout.strip() == "[]"
     done = subprocess.run([sys.executable, "-m", "elimax", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("elimax")
+
+
+def test_plan_shows_a_line_about_the_running_search(monkeypatch):
+    from elimax.cli import progress
+
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.05)
+    result = CliRunner().invoke(app, ["plan", "zoo:roe_flux_1d", "--budget", "1", "--seed", "11", "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["name"] == "roe_flux_1d"
+    assert "evaluations/s" in result.stderr
+
+
+def test_thread_is_the_executor_of_this_process(graph_file):
+    from elimax.cli.options import parse_executor
+
+    assert [parse_executor(name) for name in ("thread", "processes", "ray")] == [None, "processes", "ray"]
+    found = json.loads(run("search", str(graph_file), "--executor", "thread", "--json"))
+    assert found["multiplications"] <= 4
+
+
+@pytest.mark.slow
+def test_search_over_processes():
+    found = json.loads(
+        run(
+            "plan",
+            "zoo:roe_flux_1d",
+            "--cost",
+            "published",
+            "--executor",
+            "processes",
+            "--max-evaluations",
+            "20000",
+            "--json",
+        ).splitlines()[-1]
+    )
+    assert found["multiplications"] < min(found["baselines"].values())

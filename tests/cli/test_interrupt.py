@@ -9,10 +9,10 @@ import subprocess
 import sys
 
 import pytest
-from tests.problems import random_graph
 
 from elimax.graph.json import dump, load
 from elimax.order import search
+from tests.problems import random_graph
 
 COMMAND = (sys.executable, "-m", "elimax", "search")
 
