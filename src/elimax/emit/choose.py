@@ -21,9 +21,6 @@ FORMS = ("auto", "plain", "loop")
 LAYOUTS = ("batch-first", "batch-last")
 """Where results have the axes of the batch."""
 
-GAIN = 0.9
-"""Another form replaces the plain one if its predicted time is below this share."""
-
 
 def staged_call(name: str, closed: Any, args: Sequence[Any], form: str, layout: str) -> list[Any] | None:
     """Emit a program in the form that suits the place where it will run.
@@ -58,7 +55,7 @@ def choose(program: ScalarProgram, form: str, place: Place) -> Form | None:
         return None
     if form == "auto":
         predicted = predict(program)
-        if predicted["loop"].at(batch, place.looped) > GAIN * predicted["plain"].at(batch, place.looped):
+        if predicted["loop"].at(batch, place.looped) > predicted["plain"].at(batch, place.looped):
             return None
     masks = [mask for _, mask in reversed(place.batch)]
     return loop(program, place.sizes, masks, place.batch_last)

@@ -9,6 +9,7 @@ shares with others, except for operations that XLA holds to be expensive.
 from __future__ import annotations
 
 import dataclasses
+import os
 
 import numpy as np
 
@@ -41,18 +42,24 @@ class Machine:
       called: a call of the C library.
       scalar: slowdown of a loop that is not vectorised, by bytes of the dtype.
       element: reading or writing one element of an argument or result, by bytes of the dtype.
-      call: one operation in the body of the loop form, at each call from outside of any loop.
+      operation: one operation in the body of the loop form, at each call from outside of any loop.
       kernel: starting one kernel.
+      turn: one operation at each turn of a loop around it, whatever the batch.
+      threads: cores that share the work of a kernel outside of loops.
+      fork: sharing it.
     """
 
     unit: dict[int, float] = dataclasses.field(default_factory=lambda: {4: 0.012, 8: 0.022})
     slow: float = 5.0
     series: float = 18.0
-    called: float = 12.0
+    called: float = 5.0
     scalar: dict[int, float] = dataclasses.field(default_factory=lambda: {4: 12.0, 8: 6.0})
     element: dict[int, float] = dataclasses.field(default_factory=lambda: {4: 0.1, 8: 0.14})
-    call: float = 90.0
+    operation: float = 90.0
     kernel: float = 250.0
+    turn: float = 0.5
+    threads: int = dataclasses.field(default_factory=lambda: os.cpu_count() or 1)
+    fork: float = 20_000.0
 
 
 DEFAULT = Machine()
@@ -60,15 +67,29 @@ DEFAULT = Machine()
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """Nanoseconds of a form: a fixed part, a part inside of loops, and a part for each element of the batch."""
+    """Nanoseconds of a form.
 
+    Attributes:
+      machine: weights of the device.
+      fixed: for each call from outside of loops.
+      turn: for each turn of a loop around it.
+      kernels: number of kernels.
+      element: for each element of the batch, on one core.
+    """
+
+    machine: Machine
     fixed: float
     turn: float
+    kernels: int
     element: float
 
     def at(self, batch: int, looped: bool) -> float:
-        """Nanoseconds for a batch."""
-        return (self.turn if looped else self.fixed) + batch * self.element
+        """Nanoseconds for a batch, alone or in the body of a loop."""
+        work = batch * self.element
+        if looped:
+            return work + self.turn
+        shared = work / self.machine.threads + self.machine.fork * self.kernels
+        return min(work, shared) + self.fixed + self.machine.kernel * self.kernels
 
 
 def predict(program: ScalarProgram, machine: Machine = DEFAULT) -> dict[str, Prediction]:
@@ -87,15 +108,15 @@ def predict(program: ScalarProgram, machine: Machine = DEFAULT) -> dict[str, Pre
     roots = sorted(kept | set(targets))
     cones = _cones(program, roots, kept)
     plain = sum(_body(program, cone, machine) for cone in cones)
-    moved = sum(_bytes(program, i, machine) for i in (*targets, *(int(i) for ids in program.inputs for i in ids.flat)))
-    everything = list(range(len(program.steps)))
-    kernels = machine.kernel * len(roots)
+    ends = [int(i) for ids in (*program.inputs, *program.outputs) for i in ids.flat]
+    moved = sum(_bytes(program, i, machine) for i in ends)
+    columns = sum(_bytes(program, i, machine) for i in targets)
+    body = _body(program, list(range(len(program.steps))), machine)
+    operations = len(program.steps) + 6 * len(targets)
     return {
-        "plain": Prediction(kernels, kernels, plain + moved),
+        "plain": Prediction(machine, 0.0, machine.turn * sum(map(len, cones)), len(roots), plain + moved),
         "loop": Prediction(
-            machine.kernel + machine.call * (len(program.steps) + 6 * len(targets)),
-            machine.kernel,
-            _body(program, everything, machine) + 1.5 * moved,
+            machine, machine.operation * operations, 3 * machine.turn * operations, 1, body + moved + 2 * columns
         ),
     }
 
