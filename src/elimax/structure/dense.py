@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.core import Tracer
 
 from elimax._jax.staged import Place, is_local, stage
 from elimax.structure.arrays import Value, as_array
@@ -86,7 +87,7 @@ Way = Callable[[Sequence[Any], Any], Any]
 """Maps the value arrays of the terms, and a dtype, to the box."""
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=512)
 def _ways(terms: tuple[Term, ...], ranges: tuple[tuple[int, int], ...]) -> tuple[Way, Way]:
     """The ways to write a box: one for a single box, one for a large batch of them."""
     size = math.prod(stop - start for start, stop in ranges)
@@ -107,25 +108,22 @@ def _ways(terms: tuple[Term, ...], ranges: tuple[tuple[int, int], ...]) -> tuple
     small: Way = by_scatter
     if can_place and count * size + _DISPATCH <= size + _SCATTER_COST * entries:
         small = by_place
-    num_out = len(terms[0].out_axes)
-    rows = plan_rows(terms, ranges, num_out)
-    selects = count if can_place else math.inf
-    if rows is not None and rows.num_selects < selects:
-        if rows.num_selects * size > _BATCHED_SCATTER_COST * entries:
-            return small, small
+    bound = _BATCHED_SCATTER_COST * entries
+    if size > bound:
+        return small, small
+    rows = plan_rows(terms, ranges, len(terms[0].out_axes))
+    if rows is not None and rows.num_selects < (count if can_place else math.inf):
 
         def by_rows(arrays: Sequence[Any], dtype: Any) -> Any:
             return write_rows(rows, arrays, terms, dtype, ranges)
 
-        return small, by_rows
-    if can_place and count * size <= _BATCHED_SCATTER_COST * entries:
-        return small, by_place
-    return small, small
+        return small, by_rows if rows.num_selects * size <= bound else small
+    return small, by_place if can_place and count * size <= bound else small
 
 
 def _staged(small: Way, wide: Way, size: int, arrays: Sequence[Any], dtype: Any) -> Any:
     """Write a box in the way that suits the batch, which is known where the program is lowered."""
-    traced = [k for k, array in enumerate(arrays) if isinstance(array, jax.core.Tracer)]
+    traced = [k for k, array in enumerate(arrays) if isinstance(array, Tracer)]
     if not traced or not all(is_local(arrays[k]) for k in traced):
         return small(arrays, dtype)
 

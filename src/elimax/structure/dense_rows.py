@@ -30,7 +30,7 @@ _MAX_SLOTS = 16
 _MAX_LAYERS = 4
 _MAX_RUNS = 6
 _MAX_ENTRIES = 1 << 16
-"""Larger blocks are not laid out by rows: their tables would weigh on the compiler."""
+"""Blocks with more entries or rows are not laid out by rows: their tables would weigh on the compiler."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -52,12 +52,13 @@ class Rows:
         return self.columns.shape[0]
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=512)
 def plan_rows(terms: tuple[Term, ...], ranges: tuple[tuple[int, int], ...], num_out: int) -> Rows | None:
     """Deal the entries of terms into slots; None if that takes too many."""
     num_rows = math.prod(stop - start for start, stop in ranges[:num_out])
     num_columns = math.prod(stop - start for start, stop in ranges[num_out:])
-    if num_rows < 2 or num_columns < 2 or sum(term.num_entries for term in terms) > _MAX_ENTRIES:
+    entries = sum(term.num_entries for term in terms)
+    if num_rows < 2 or num_columns < 2 or max(num_rows, entries) > _MAX_ENTRIES:
         return None
     pieces = []
     first = 0

@@ -67,4 +67,4 @@ def flat_positions(term: Term, ranges: Sequence[tuple[int, int]]) -> np.ndarray:
     starts = np.array([start for start, _ in ranges], dtype=np.int64)[:, None]
     if not shape:
         return np.zeros(term.num_entries, np.int64)
-    return np.ravel_multi_index(tuple(positions(term) - starts), shape)
+    return np.asarray(np.ravel_multi_index(tuple(positions(term) - starts), shape))
