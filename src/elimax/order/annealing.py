@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 HOT, COLD = 3.0, 0.2
 """Temperatures at the beginning and at the end of a run for costs that are numbers of scalar multiplications."""
 
-CHUNK = 0.02
-"""Seconds between looks at the clock."""
+SHORT, LONG = 0.02, 0.1
+"""Seconds between looks at the clock, in short and in long runs: each look waits for the other threads of Python."""
 
 WHOLE = 1500
 """Larger graphs are annealed in windows of the order."""
@@ -199,7 +199,8 @@ def _timed(
     """A run that ends at a time."""
     began, size = limits.spent, 500
     length = max(1e-9, until - began)
+    chunk = min(LONG, max(SHORT, length / 50))
     while (now := limits.spent) < until:
-        done, after = (now - began) / length, min(1.0, (now - began + CHUNK) / length)
+        done, after = (now - began) / length, min(1.0, (now - began + chunk) / length)
         yield annealer.run(size, hot * (cold / hot) ** done, hot * (cold / hot) ** after, progress.lower_bound)
-        size = max(100, min(2 * size, int(size * CHUNK / max(limits.spent - now, 1e-6))))
+        size = max(100, min(2 * size, int(size * chunk / max(limits.spent - now, 1e-6))))

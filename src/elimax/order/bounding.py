@@ -18,7 +18,7 @@ from elimax.order.result import Order
 STEPS = 500
 """Sets between looks at the clock."""
 
-WORTHWHILE = 3.0
+WORTHWHILE = 10.0
 """Seconds that have to be left for a search over sets, once the groups are as good as they get."""
 
 MEMORY = 1 << 28
