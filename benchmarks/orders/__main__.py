@@ -30,7 +30,7 @@ from elimax.graph import json as graph_files  # noqa: E402
 
 PARTS = ("searches", "edges", "arrays", "large")
 DRAWN = ("roe_flux_1d", "random_g", "black_scholes_jacobian", "roe_flux_3d_scalar")
-EDGE_SECONDS, ARRAY_SECONDS, LARGE_SECONDS = 10.0, 20.0, 10.0
+EDGE_SECONDS, ARRAY_SECONDS, LARGE_SECONDS = 6.0, 20.0, 10.0
 
 
 def best_known(path: Path, rule: str) -> int | None:

@@ -53,8 +53,8 @@ def _panel(axis: plt.Axes, name: str, allowed: float, known: int | None, found: 
     axis.set_xscale("log")
     axis.set_xlim(FIRST, max(allowed, end))
     axis.set_ylim(0, None)
-    proof = "optimal" if found.optimal else f"gap {100 * found.gap:.1f} %"
-    axis.set_title(f"{name}: {found.count:,} of at least {found.bound:,} ({proof})", fontsize=9)
+    proof = "optimal" if found.optimal else f"bound {found.bound:,}, gap {100 * found.gap:.1f} %"
+    axis.set_title(f"{name}: {found.count:,}, {proof}", fontsize=9)
     axis.set_xlabel("seconds")
     axis.set_ylabel("multiplications")
     axis.xaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
