@@ -323,6 +323,19 @@ def _closed(jaxpr: Any) -> Any:
     return jaxpr if hasattr(jaxpr, "consts") else jex.ClosedJaxpr(jaxpr, ())
 
 
+def nested(equation: Equation) -> list[Any]:
+    """Jaxprs among the parameters of an equation, closed: bodies and conditions of loops, branches."""
+    found = []
+    for value in equation.params.values():
+        for item in value if isinstance(value, tuple | list) else (value,):
+            if not hasattr(getattr(item, "jaxpr", item), "eqns"):
+                continue
+            if not hasattr(item, "consts") and item.constvars:  # its constants are operands of the equation
+                item = item.replace(constvars=[], invars=[*item.constvars, *item.invars])
+            found.append(_closed(item))
+    return found
+
+
 def subprograms(params: dict[str, Any]) -> list[list[str]]:
     """Names of all primitives, nested ones included, of each jaxpr among an equation's parameters."""
     found = []

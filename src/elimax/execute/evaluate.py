@@ -16,6 +16,7 @@ from elimax.errors import ElimaxWarning
 from elimax.execute.accumulate import Edges
 from elimax.execute.emission import emitted
 from elimax.execute.layout import identity_block, write_block
+from elimax.execute.modes import ELIMINATION, Emit, cheapest, modes_of, predictions
 from elimax.execute.run import run
 from elimax.partials.build import Linearisation, linearise
 from elimax.plan import Plan, make_plan
@@ -106,7 +107,22 @@ def evaluate(
         outputs, aux = results[: traced.num_outputs], results[traced.num_outputs :]
         return (outputs if values else []), aux, _blocks(lin, edges, arrays, outputs, output)
 
+    if order == "auto" and output == "dense":
+        modes, predicted = candidates(traced, lin, emit, inputs, values)
+        mode = cheapest(predicted)
+        if mode != ELIMINATION:
+            return Evaluation(*modes[mode](*inputs))
     return Evaluation(*emitted(emit, inputs, lin.program, form, layout, name))
+
+
+def candidates(
+    traced: Traced, lin: Linearisation, emit: Emit, inputs: Sequence[Any], values: bool
+) -> tuple[dict[str, Emit], dict[str, float]]:
+    """JAX's own modes, and predicted seconds of them and of elimination; only where elimination leaves operators."""
+    if not lin.opaque_operations or any(jnp.iscomplexobj(x) for x in inputs):
+        return {}, {ELIMINATION: 0.0}
+    modes = modes_of(traced.closed, traced.num_outputs, values)
+    return modes, predictions(emit, modes, traced.closed, inputs)
 
 
 def _blocks(lin: Linearisation, edges: Edges, inputs: Sequence[Any], outputs: Sequence[Any], output: str) -> Any:

@@ -1,0 +1,80 @@
+"""Predicted time of a program of array operations, good enough to tell ways of differentiation apart.
+
+Operations on elements cost what their class costs for each element; products of matrices what their multiplications
+cost; loops their body once for each turn, and where the number of turns is not known, `TURNS` times. Programs that are
+compared run the same loops, so that the guess matters little.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from elimax._jax import Equation, Program, inline
+from elimax._jax.program import nested
+from elimax.emit.model import CALLED, SERIES, SLOW
+
+TURNS = 64
+"""Assumed number of turns of a loop whose number is not known."""
+
+EQUATION = 30.0
+"""Nanoseconds for an operation, whatever its size."""
+
+ELEMENT = 0.1
+"""Nanoseconds for an element of a cheap operation."""
+
+PRODUCT = 0.06
+"""Nanoseconds for a multiplication within a product of matrices or a convolution."""
+
+STACKED = 1.0
+"""Nanoseconds for an element that a scan stacks."""
+
+_WEIGHTS = {
+    **dict.fromkeys(CALLED, 100.0),
+    **dict.fromkeys(SERIES, 20.0),
+    **dict.fromkeys(SLOW, 5.0),
+    "gather": 10.0,
+    "dynamic_slice": 2.0,
+    "dynamic_update_slice": 2.0,
+    "scatter": 30.0,
+    "scatter-add": 30.0,
+    "scatter_add": 30.0,
+    "sort": 100.0,
+}
+_FREE = frozenset("reshape squeeze expand_dims broadcast_in_dim copy stop_gradient iota".split())
+
+
+def estimate(closed: Any) -> float:
+    """Nanoseconds that a closed jaxpr takes, roughly."""
+    return _program(inline(closed, [False] * len(closed.in_avals)))
+
+
+def _program(program: Program) -> float:
+    return sum(_equation(program, equation) for equation in program.equations)
+
+
+def _equation(program: Program, equation: Equation) -> float:
+    inner = nested(equation)
+    if equation.name == "scan":
+        stacked = sum(math.prod(program.values[r.value].shape) for r in equation.outputs)
+        return equation.params["length"] * sum(map(estimate, inner)) + STACKED * stacked
+    if equation.name == "while":
+        return TURNS * sum(map(estimate, inner))
+    if equation.name == "cond":
+        return max(map(estimate, inner), default=0.0)
+    if inner:
+        return sum(map(estimate, inner))
+    if equation.name in _FREE:
+        return 0.0
+    size = sum(math.prod(program.values[r.value].shape) for r in equation.outputs)
+    shapes = [program.values[r.value].shape for r in equation.inputs]
+    if equation.name == "dot_general":
+        (summed, _), _ = equation.params["dimension_numbers"]
+        return EQUATION + PRODUCT * size * math.prod(shapes[0][k] for k in summed)
+    if equation.name == "conv_general_dilated":
+        return EQUATION + PRODUCT * size * math.prod(shapes[1]) / max(1, shapes[1][0])
+    if equation.name in ("cholesky", "lu", "qr", "eigh", "svd", "triangular_solve", "householder_product"):
+        return EQUATION + PRODUCT * size * shapes[0][-1]
+    if equation.name.startswith(("reduce", "arg", "cum")):
+        size = max(size, math.prod(shapes[0]))
+    return EQUATION + ELEMENT * _WEIGHTS.get(equation.name, 1.0) * size

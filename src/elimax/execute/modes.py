@@ -1,0 +1,89 @@
+"""JAX's own modes as candidates, where elimination leaves operators that JAX differentiates.
+
+Elimination evaluates such an operation for its value and once more for each direction or covector that it meets. When
+most of a program is one loop, forward or reverse mode through the whole can be cheaper.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from elimax._jax import trace
+from elimax._jax.program import as_function
+from elimax.emit.estimate import estimate
+
+Emit = Callable[..., tuple[list[Any], list[Any], list[list[Any]]]]
+"""Emits values of results, auxiliary values, and blocks."""
+
+ELIMINATION = "elimination"
+SHARED = 100
+"""Forward mode is not looked into where it costs more than elimination even if this many directions cost as one."""
+
+RESIDUALS = 1.3
+"""Reverse mode writes what it needs on the way back and reads it again, which counts of operations do not show."""
+
+GAIN = 0.8
+"""A mode replaces elimination if its predicted time is below this share."""
+
+
+def modes_of(closed: Any, num_outputs: int, values: bool) -> dict[str, Emit]:
+    """JAX's forward and reverse mode for a traced function.
+
+    Args:
+      closed: its closed jaxpr.
+      num_outputs: how many of its results are differentiated.
+      values: whether their values are wanted.
+    """
+    whole = as_function(closed)
+
+    def fun(*args: Any) -> tuple[list[Any], tuple[list[Any], list[Any]]]:
+        results = whole(*args)
+        outputs, aux = results[:num_outputs], results[num_outputs:]
+        return outputs, (outputs, aux)
+
+    def mode(transform: Any) -> Emit:
+        def emit(*inputs: Any) -> tuple[list[Any], list[Any], list[list[Any]]]:
+            rows, (outputs, aux) = transform(fun, argnums=tuple(range(len(inputs))), has_aux=True)(*inputs)
+            blocks = [[jnp.asarray(b, o.dtype) for b in row] for row, o in zip(rows, outputs, strict=True)]
+            return (list(outputs) if values else []), list(aux), blocks
+
+        return emit
+
+    return {"forward": mode(jax.jacfwd), "reverse": mode(jax.jacrev)}
+
+
+def predictions(elimination: Emit, modes: dict[str, Emit], closed: Any, inputs: Sequence[Any]) -> dict[str, float]:
+    """Predicted seconds of elimination and of the modes that JAX can do, the cheapest first.
+
+    Args:
+      elimination: what elimination emits.
+      modes: from `modes_of`.
+      closed: the traced function, for a first guess of what a mode costs.
+      inputs: its arguments.
+    """
+    found = {ELIMINATION: _predict(elimination, inputs)}
+    once = estimate(closed)
+    directions = sum(math.prod(jnp.shape(x)) for x in inputs)
+    for name, emit in modes.items():
+        if name == "forward" and once * directions > SHARED * 1e9 * found[ELIMINATION]:
+            continue
+        try:
+            found[name] = _predict(emit, inputs) * (RESIDUALS if name == "reverse" else 1.0)
+        except (TypeError, ValueError, NotImplementedError):  # custom_vjp forward, while loops in reverse
+            continue
+    return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
+def cheapest(predicted: dict[str, float]) -> str:
+    """The mode to take: elimination unless another one promises more than the model errs."""
+    name = min(predicted, key=predicted.__getitem__)
+    return name if predicted[name] < GAIN * predicted[ELIMINATION] else ELIMINATION
+
+
+def _predict(emit: Emit, inputs: Sequence[Any]) -> float:
+    return 1e-9 * estimate(trace(lambda *xs: jax.tree.leaves(emit(*xs)), inputs))
