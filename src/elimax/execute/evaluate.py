@@ -101,28 +101,33 @@ def evaluate(
         return _by_jax(traced, inputs, output)
     lin = linearise(traced.closed, [True] * len(inputs), name, traced.num_outputs)
     plan = plan_of(lin, order, cost=cost, budget=budget, seed=seed)
+    if output == "dense":
+        if isinstance(order, str) and order == "auto":
+            plan = with_modes(plan, traced, lin, inputs)
+        if plan.mode != ELIMINATION:
+            return Evaluation(*modes_of(traced.closed, traced.num_outputs, values)[plan.mode](*inputs))
+    emit = _elimination(traced, lin, plan, output, values)
+    return Evaluation(*emitted(emit, inputs, lin.program, form, layout, name))
+
+
+def with_modes(plan: Plan, traced: Traced, lin: Linearisation, inputs: Sequence[Any]) -> Plan:
+    """The plan with JAX's own modes as candidates, where elimination leaves operators to JAX."""
+    if not lin.opaque_operations or any(jnp.issubdtype(x.dtype, jnp.complexfloating) for x in inputs):
+        return plan
+    modes = modes_of(traced.closed, traced.num_outputs, values=False)
+    predicted = predictions(_elimination(traced, lin, plan, "dense", values=False), modes, traced.closed, inputs)
+    return dataclasses.replace(plan, modes=tuple(predicted.items()), mode=cheapest(predicted))
+
+
+def _elimination(traced: Traced, lin: Linearisation, plan: Plan, output: str, values: bool) -> Emit:
+    """What emits values of results, auxiliary values and blocks by elimination."""
 
     def emit(*arrays: Any) -> tuple[list[Any], list[Any], list[list[Any]]]:
         results, edges = run(lin, plan.order, arrays)
         outputs, aux = results[: traced.num_outputs], results[traced.num_outputs :]
         return (outputs if values else []), aux, _blocks(lin, edges, arrays, outputs, output)
 
-    if order == "auto" and output == "dense":
-        modes, predicted = candidates(traced, lin, emit, inputs, values)
-        mode = cheapest(predicted)
-        if mode != ELIMINATION:
-            return Evaluation(*modes[mode](*inputs))
-    return Evaluation(*emitted(emit, inputs, lin.program, form, layout, name))
-
-
-def candidates(
-    traced: Traced, lin: Linearisation, emit: Emit, inputs: Sequence[Any], values: bool
-) -> tuple[dict[str, Emit], dict[str, float]]:
-    """JAX's own modes, and predicted seconds of them and of elimination; only where elimination leaves operators."""
-    if not lin.opaque_operations or any(jnp.iscomplexobj(x) for x in inputs):
-        return {}, {ELIMINATION: 0.0}
-    modes = modes_of(traced.closed, traced.num_outputs, values)
-    return modes, predictions(emit, modes, traced.closed, inputs)
+    return emit
 
 
 def _blocks(lin: Linearisation, edges: Edges, inputs: Sequence[Any], outputs: Sequence[Any], output: str) -> Any:
@@ -160,7 +165,8 @@ def plan_for(
     traced = trace_flat(fun, inputs)
     lin = linearise(traced.closed, [True] * len(inputs), name, traced.num_outputs)
     limits = {"budget": budget, "seed": seed, "max_evaluations": max_evaluations}
-    return plan_of(lin, order, cost=cost, **limits, executor=executor, progress=progress)
+    plan = plan_of(lin, order, cost=cost, **limits, executor=executor, progress=progress)
+    return with_modes(plan, traced, lin, inputs) if isinstance(order, str) and order == "auto" else plan
 
 
 def plan_of(lin: Linearisation, order: Any, **search: Any) -> Plan:

@@ -16,11 +16,11 @@ import jax.numpy as jnp
 from elimax._jax import trace
 from elimax._jax.program import as_function
 from elimax.emit.estimate import estimate
+from elimax.plan.types import ELIMINATION
 
 Emit = Callable[..., tuple[list[Any], list[Any], list[list[Any]]]]
 """Emits values of results, auxiliary values, and blocks."""
 
-ELIMINATION = "elimination"
 SHARED = 100
 """Forward mode is not looked into where it costs more than elimination even if this many directions cost as one."""
 

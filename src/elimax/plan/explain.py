@@ -41,6 +41,9 @@ def summary(plan: Plan) -> str:
     if plan.opaque:
         listed = ", ".join(f"{name} ({count})" for name, count in Counter(plan.opaque).items())
         lines.append(f"differentiated by JAX itself: {listed}")
+    if plan.modes:
+        listed = ", ".join(f"{name} {1e6 * seconds:,.1f} us" for name, seconds in plan.modes)
+        lines.append(f"mode: {plan.mode}; predicted time of a call: {listed}")
     return "\n".join(lines)
 
 

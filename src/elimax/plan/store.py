@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from elimax.plan.types import Plan
 
 FORMAT = "elimax plan"
-VERSION = 1
+VERSION = 2
 
 
 def to_json(plan: Plan) -> str:
@@ -35,6 +35,8 @@ def to_json(plan: Plan) -> str:
         "opaque": list(plan.opaque),
         "evaluations": plan.evaluations,
         "seconds": plan.seconds,
+        "modes": [list(item) for item in plan.modes],
+        "mode": plan.mode,
         "graph_hash": plan.graph_hash,
         "graph": graph_to_data(plan.graph),
     }
@@ -47,7 +49,7 @@ def from_json(text: str, origin: str = "the text") -> Plan:
     Raises:
       PlanFormatError: if it is none, is truncated, or belongs to another version.
     """
-    from elimax.plan.types import Plan
+    from elimax.plan.types import MODES, Plan
 
     try:
         data: Any = json.loads(text)
@@ -73,9 +75,13 @@ def from_json(text: str, origin: str = "the text") -> Plan:
             opaque=tuple(map(str, data["opaque"])),
             evaluations=int(data["evaluations"]),
             seconds=float(data["seconds"]),
+            modes=tuple((str(name), float(seconds)) for name, seconds in data["modes"]),
+            mode=str(data["mode"]),
         )
     except (KeyError, TypeError, ValueError, GraphFormatError, OrderError) as error:
         raise PlanFormatError(f"{origin} is a damaged plan ({error}); plan again") from error
+    if plan.mode not in MODES:
+        raise PlanFormatError(f"{origin} is a damaged plan (its mode is {plan.mode!r}); plan again")
     if plan.graph_hash != data.get("graph_hash"):
         raise PlanFormatError(f"{origin} is a damaged plan (its graph does not have the hash it names); plan again")
     return plan
