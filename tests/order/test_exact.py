@@ -192,7 +192,7 @@ def test_an_interrupt_returns_the_best_so_far(make, monkeypatch):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(exact_module, "by_refining", interrupted)
+    monkeypatch.setattr(exact_module, "by_sets", interrupted)
     monkeypatch.setattr(exact_module, "exact_blocks", interrupted)
     problem = make(5, middle=40, degree=3)
     found = search(problem, "exact", max_evaluations=30_000)

@@ -19,14 +19,15 @@ class Grouping:
 
     Args:
       problem: a problem with a `ScalarAlgebra`.
+      joint: bounds of groups of this problem, if there are any already.
 
     Attributes:
       joint: bounds of single groups.
       groups: the parts; vertices that are in nobody's way are left alone.
     """
 
-    def __init__(self, problem: Problem):
-        self.joint = JointBounds(problem)
+    def __init__(self, problem: Problem, joint: JointBounds | None = None):
+        self.joint = JointBounds(problem) if joint is None else joint
         self.groups: list[tuple[int, ...]] = [(v,) for v in problem.eliminable]
         self._gains: dict[tuple[tuple[int, ...], tuple[int, ...]], int] = {}
 

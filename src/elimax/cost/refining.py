@@ -10,28 +10,34 @@ it goes on to parts that are joined with the union by an edge, along chains firs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from elimax.cost.grouping import Grouping
 from elimax.cost.joint import MOST_MEMBERS
 from elimax.elimination.problem import Problem
 
-WORKS = (1 << 12, 1 << 15, 1 << 18)
+WORKS = (1 << 12, 1 << 14, 1 << 16)
 """Groups that need more prices than this are not formed, at first, later, and in the end."""
 
 MOST_PARTS = 6
 """Number of parts that a chain may add."""
 
+PIECE = 50
+"""Unions that are made longer between looks at the clock."""
+
 Part = tuple[int, ...]
 
 
-def refine(problem: Problem, grouping: Grouping, costs: Callable[[], Mapping[int, int]]) -> Iterator[int]:
+def refine(
+    problem: Problem, grouping: Grouping, costs: Callable[[], Mapping[int, int]], works: Sequence[int] = WORKS
+) -> Iterator[int]:
     """Merge several parts at once where that raises the bound.
 
     Args:
       problem: the problem of the groups.
       grouping: the parts; changed.
       costs: tells what each vertex costs in the best order known so far.
+      works: groups that need more prices than this are not formed, one after the other.
 
     Yields:
       The bound, after a piece of work whether or not it has grown; ends when nothing more is found, at the latest when
@@ -42,12 +48,15 @@ def refine(problem: Problem, grouping: Grouping, costs: Callable[[], Mapping[int
         near[source].add(target)
         near[target].add(source)
     bound, tried = grouping.bound, set[Part]()
-    for work in WORKS:
+    for work in works:
         for chains, most_parts in ((True, MOST_PARTS), (False, 3), (False, MOST_PARTS)):
             merged = True
             while merged:
                 merged = False
                 for parts in _unions(grouping, near, costs(), chains, most_parts, work):
+                    if parts is None:
+                        yield bound
+                        continue
                     union = _union(parts)
                     if union not in tried:
                         tried.add(union)
@@ -82,10 +91,10 @@ def _merge(grouping: Grouping, parts: tuple[Part, ...]) -> None:
 
 def _unions(
     grouping: Grouping, near: list[set[int]], costs: Mapping[int, int], chains: bool, most_parts: int, work: int
-) -> Iterator[tuple[Part, ...]]:
+) -> Iterator[tuple[Part, ...] | None]:
     """Parts to merge, few first: one that costs more than it demands, and others joined by edges one after the other.
 
-    With ``chains`` each is joined with the one before it, else with any.
+    With ``chains`` each is joined with the one before it, else with any. None comes after a piece of work.
     """
     joint = grouping.joint
     part_of = {v: part for part in grouping.groups for v in part}
@@ -95,7 +104,9 @@ def _unions(
     level = [(part,) for part in grouping.groups if sum(costs[v] for v in part) > joint.bound(part)]
     for _ in range(most_parts):
         following: dict[frozenset[Part], tuple[Part, ...]] = {}
-        for parts in level:
+        for number, parts in enumerate(level):
+            if number % PIECE == PIECE - 1:
+                yield None
             for last in parts[-1:] if chains else parts:
                 for other in joined[last]:
                     longer = (*parts, other)

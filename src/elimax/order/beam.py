@@ -8,7 +8,6 @@ the best order is optimal.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
@@ -167,12 +166,14 @@ def _tables(problem: Problem, limits: Limits, progress: Progress) -> Pattern:
     """Bounds that rank the sets."""
     from elimax.cost.grouping import Grouping
     from elimax.cost.pattern import pattern
-    from elimax.order.bounding import by_pairs, by_refining
+    from elimax.order.bounding import by_groups
 
-    grouping, until = Grouping(problem), limits.spent + min(BOUND_SECONDS, BOUND_SHARE * limits.left)
-    for bound in itertools.chain(by_pairs(grouping, progress), by_refining(problem, grouping, progress)):
+    best, until = Grouping(problem), limits.spent + min(BOUND_SECONDS, BOUND_SHARE * limits.left)
+    joint = best.joint
+    for bound, grouping in by_groups(problem, joint, progress):
+        best = grouping if bound > best.bound else best
         progress.raise_bound(bound)
-        over = limits.evaluations is not None and grouping.joint.evaluations >= BOUND_SHARE * limits.evaluations
+        over = limits.evaluations is not None and joint.evaluations >= BOUND_SHARE * limits.evaluations
         if progress.ended or over or (limits.evaluations is None and limits.spent > until):
             break
-    return pattern(grouping.joint, grouping.groups, problem.num_vertices)
+    return pattern(joint, best.groups, problem.num_vertices)

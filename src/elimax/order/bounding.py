@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 
 from elimax.cost.grouping import Grouping
+from elimax.cost.joint import JointBounds
 from elimax.cost.refining import refine
 from elimax.elimination.evaluate import total
 from elimax.elimination.problem import Problem
@@ -14,6 +15,15 @@ from elimax.elimination.steps import vertices_of
 from elimax.order.limits import Limits
 from elimax.order.progress import Progress
 from elimax.order.result import Order
+
+EARLY_WORKS = (1 << 8, 1 << 10, 1 << 12)
+"""Groups that need more prices than this are not formed, one after the other, before other groups are tried."""
+
+EARLY_PRICES = 250_000
+"""Number of prices after which these are tried at the latest."""
+
+EARLY_ROUNDS = 3
+"""Most attempts before these are tried."""
 
 STEPS = 500
 """Sets between looks at the clock."""
@@ -34,7 +44,8 @@ def improve_bound(problem: Problem, limits: Limits, progress: Progress) -> None:
       progress: receives the bounds, and an order if the search over sets meets a cheaper one; says when to stop.
     """
     grouping, made = Grouping(problem), 0
-    for bound in itertools.chain(by_pairs(grouping, progress), by_refining(problem, grouping, progress)):
+    for bound, groups in by_groups(problem, grouping.joint, progress):
+        grouping = groups if bound > grouping.bound else grouping
         progress.raise_bound(bound)
         made = grouping.joint.evaluations
         if progress.ended or limits.left == 0 or (limits.evaluations is not None and made >= limits.evaluations):
@@ -47,14 +58,30 @@ def improve_bound(problem: Problem, limits: Limits, progress: Progress) -> None:
             return
 
 
-def by_pairs(grouping: Grouping, progress: Progress) -> Iterator[int]:
-    """Merge pairs of groups; yields the bound."""
-    return grouping.improve(lambda: progress.best.multiplications if progress.best is not None else None)
+def by_groups(problem: Problem, joint: JointBounds, progress: Progress) -> Iterator[tuple[int, Grouping]]:
+    """Merge groups along edges at once, and, in a partition of their own, by pairs first: either may be the better way.
 
+    Args:
+      problem: a problem with a `ScalarAlgebra`.
+      joint: bounds of its groups.
+      progress: holds the best order so far.
 
-def by_refining(problem: Problem, grouping: Grouping, progress: Progress) -> Iterator[int]:
-    """Merge several groups at once where the best order pays more than the bound; yields the bound."""
-    return refine(problem, grouping, _Costs(problem, progress))
+    Yields:
+      The bound of the partition that is worked on, and the partition, after a piece of work.
+    """
+    costs, along_edges = _Costs(problem, progress), Grouping(problem, joint)
+    for _ in range(EARLY_ROUNDS):
+        guide, most = progress.best, joint.evaluations + EARLY_PRICES
+        along_edges = Grouping(problem, joint)
+        for bound in refine(problem, along_edges, costs, EARLY_WORKS):
+            yield bound, along_edges
+            if joint.evaluations > most:
+                break
+        if progress.best is guide:
+            break  # otherwise there is a better order by now, which is a better guide
+    for grouping in (Grouping(problem, joint), along_edges):
+        for bound in itertools.chain(grouping.improve(costs.total), refine(problem, grouping, costs)):
+            yield bound, grouping
 
 
 def by_sets(problem: Problem, grouping: Grouping, memory: int, progress: Progress) -> Iterator[int]:
@@ -88,6 +115,12 @@ class _Costs:
         self._problem, self._progress = problem, progress
         self._order: Order | None = None
         self._costs: dict[int, int] = {}
+
+    def total(self) -> int:
+        """What the best order costs."""
+        order = self._progress.best
+        assert order is not None
+        return order.multiplications
 
     def __call__(self) -> dict[int, int]:
         order = self._progress.best

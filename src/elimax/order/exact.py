@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
 
 from elimax.cost.bounds import cut_bound
 from elimax.cost.grouping import Grouping
+from elimax.cost.joint import JointBounds
 from elimax.elimination.problem import Problem
 from elimax.elimination.steps import vertices_of
 from elimax.errors import OrderError
 from elimax.order.annealing import annealing
-from elimax.order.bounding import STEPS, by_pairs, by_refining, by_sets
+from elimax.order.bounding import STEPS, by_groups, by_sets
 from elimax.order.exact_blocks import exact_blocks
 from elimax.order.limits import Limits
 from elimax.order.progress import Progress
@@ -34,8 +34,8 @@ FIRST_SETS = 2000
 ANNEALING_SECONDS, ANNEALING_SHARE = 2.0, 0.15
 """Most time that goes into a better order, and its share of the time or work that is left."""
 
-BOUND_SHARE = 0.4
-"""Share of the time or work that is left that may go into better groups, before and after annealing."""
+FIRST_SHARE, BOUND_SHARE = 0.1, 0.8
+"""Shares of the time or work that is left that may go into better groups, before and after annealing."""
 
 
 def exact(
@@ -95,11 +95,11 @@ def exact(
 
 
 def _exact(problem: Problem, limits: Limits, seed: int, memory: int, progress: Progress) -> None:
-    grouping, budget = Grouping(problem), _Budget(limits, progress)
-    _raise(grouping, by_pairs(grouping, progress), budget)
+    joint, budget = JointBounds(problem), _Budget(limits, progress)
+    grouping = _raise(problem, joint, budget, FIRST_SHARE)
     _by_sets(problem, grouping, memory, budget, FIRST_SETS)
     _anneal(problem, budget, seed)
-    _raise(grouping, by_refining(problem, grouping, progress), budget)
+    grouping = _raise(problem, joint, budget, BOUND_SHARE)
     _by_sets(problem, grouping, memory, budget)
 
 
@@ -132,17 +132,22 @@ class _Budget:
         return _Budget(Limits(seconds, evaluations, self.limits.started), self.progress)
 
 
-def _raise(grouping: Grouping, bounds: Iterator[int], whole: _Budget) -> None:
-    """Raise the lower bound by better groups."""
-    budget, made = whole.part(BOUND_SHARE), grouping.joint.evaluations
+def _raise(problem: Problem, joint: JointBounds, whole: _Budget, share: float) -> Grouping:
+    """Raise the lower bound by better groups; returns the best."""
+    budget, made, progress = whole.part(share), joint.evaluations, whole.progress
+    best = Grouping(problem, joint)
+    best_bound = best.bound
     if budget.over:
-        return
-    for bound in bounds:
-        budget.progress.count(grouping.joint.evaluations - made)
-        made = grouping.joint.evaluations
-        budget.progress.raise_bound(bound)
+        return best
+    for bound, grouping in by_groups(problem, joint, progress):
+        progress.count(joint.evaluations - made)
+        made = joint.evaluations
+        progress.raise_bound(bound)
+        if bound > best_bound:
+            best, best_bound = grouping, bound
         if budget.over:
-            return
+            break
+    return best
 
 
 def _anneal(problem: Problem, whole: _Budget, seed: int) -> None:
