@@ -8,6 +8,7 @@ from jax import lax
 import elimax
 from elimax import zoo
 from elimax.errors import PlanFormatError
+from elimax.execute.modes import MOST_PRODUCTS, products
 from elimax.plan.types import ELIMINATION
 from tests.agreement import assert_trees_close
 
@@ -64,6 +65,30 @@ def test_no_rival_without_operators():
     plan = elimax.plan(problem.fun, *problem.args, argnums=problem.argnums)
     assert plan.modes == ()
     assert plan.mode == ELIMINATION
+
+
+def scalars(*values):
+    """Dense layers written scalar by scalar: each elimination fills in whole rows."""
+    for layer in range(6):
+        weights = [[jnp.sin(1.0 + layer + 3 * i + j) for j in range(12)] for i in range(12)]
+        values = [jnp.tanh(sum(w * v for w, v in zip(row, values, strict=True))) for row in weights]
+    return jnp.stack(values)
+
+
+def test_many_products_of_scalars_go_to_jax():
+    args, argnums = tuple(jnp.linspace(0.1, 1.0, 12)), tuple(range(12))
+    plan = elimax.plan(scalars, *args, argnums=argnums)
+    assert products(plan.graph, plan.order) > MOST_PRODUCTS
+    assert plan.mode in ("forward", "reverse")
+    assert_trees_close(jax.jit(elimax.jacobian(scalars, argnums))(*args), jax.jacfwd(scalars, argnums)(*args))
+
+
+@pytest.mark.parametrize("name", ["roe_flux_1d", "robot_arm_6dof"])
+def test_products_of_scalars_are_multiplications(name):
+    problem = zoo.get(name)
+    plan = elimax.plan(problem.fun, *problem.args, argnums=problem.argnums, order="markowitz", cost="published")
+    assert all(not vertex.shape for vertex in plan.graph.vertices)
+    assert products(plan.graph, plan.order) == plan.multiplications
 
 
 def test_the_mode_is_saved(tmp_path):

@@ -16,7 +16,7 @@ from elimax.errors import ElimaxWarning
 from elimax.execute.accumulate import Edges
 from elimax.execute.emission import emitted
 from elimax.execute.layout import identity_block, write_block
-from elimax.execute.modes import ELIMINATION, Emit, cheapest, modes_of, predictions
+from elimax.execute.modes import ELIMINATION, MOST_PRODUCTS, Emit, cheapest, modes_of, predictions, products
 from elimax.execute.run import run
 from elimax.partials.build import Linearisation, linearise
 from elimax.plan import Plan, make_plan
@@ -111,11 +111,15 @@ def evaluate(
 
 
 def with_modes(plan: Plan, traced: Traced, lin: Linearisation, inputs: Sequence[Any]) -> Plan:
-    """The plan with JAX's own modes as candidates, where elimination leaves operators to JAX."""
-    if not lin.opaque_operations or any(jnp.issubdtype(x.dtype, jnp.complexfloating) for x in inputs):
+    """The plan with JAX's own modes as candidates, where `elimax.execute.modes` says that elimination has rivals."""
+    if any(jnp.issubdtype(x.dtype, jnp.complexfloating) for x in inputs):
+        return plan
+    count = products(lin.graph, plan.order)
+    if not lin.opaque_operations and count <= MOST_PRODUCTS:
         return plan
     modes = modes_of(traced.closed, traced.num_outputs, values=False)
-    predicted = predictions(_elimination(traced, lin, plan, "dense", values=False), modes, traced.closed, inputs)
+    elimination = count if count > MOST_PRODUCTS else _elimination(traced, lin, plan, "dense", values=False)
+    predicted = predictions(elimination, modes, traced.closed, inputs)
     return dataclasses.replace(plan, modes=tuple(predicted.items()), mode=cheapest(predicted))
 
 

@@ -1,7 +1,9 @@
-"""JAX's own modes as candidates, where elimination leaves operators that JAX differentiates.
+"""JAX's own modes as candidates, where elimination may lose to them.
 
-Elimination evaluates such an operation for its value and once more for each direction or covector that it meets. When
-most of a program is one loop, forward or reverse mode through the whole can be cheaper.
+One such place are operators: elimination evaluates an operation that JAX differentiates for its value, and once more
+for each direction or covector that it meets. When most of a program is one loop, forward or reverse mode through the
+whole can be cheaper. The other are programs of many scalars with much fill-in: each product is an operation that has to
+be compiled, where JAX's modes have one operation for a whole row of products.
 """
 
 from __future__ import annotations
@@ -15,8 +17,13 @@ import jax.numpy as jnp
 
 from elimax._jax import trace
 from elimax._jax.program import as_function
-from elimax.emit.estimate import estimate
+from elimax.elimination.steps import Step, vertices_of
+from elimax.emit.estimate import EQUATION, estimate
+from elimax.graph.types import Graph
 from elimax.plan.types import ELIMINATION
+
+MOST_PRODUCTS = 5000
+"""With more products of blocks than this, elimination has rivals."""
 
 Emit = Callable[..., tuple[list[Any], list[Any], list[list[Any]]]]
 """Emits values of results, auxiliary values, and blocks."""
@@ -57,17 +64,40 @@ def modes_of(closed: Any, num_outputs: int, values: bool) -> dict[str, Emit]:
     return {"forward": mode(jax.jacfwd), "reverse": mode(jax.jacrev)}
 
 
-def predictions(elimination: Emit, modes: dict[str, Emit], closed: Any, inputs: Sequence[Any]) -> dict[str, float]:
+def products(graph: Graph, order: Sequence[Step]) -> int:
+    """Number of products of two blocks that an order takes, whatever their size."""
+    sources: dict[int, set[int]] = {}
+    targets: dict[int, set[int]] = {}
+    for edge in graph.edges:
+        sources.setdefault(edge.target, set()).add(edge.source)
+        targets.setdefault(edge.source, set()).add(edge.target)
+    total = 0
+    for vertex in vertices_of(order):
+        above, below = sources.get(vertex, set()), targets.get(vertex, set())
+        total += len(above) * len(below)
+        for u in above:
+            targets[u] = (targets[u] - {vertex}) | below
+        for w in below:
+            sources[w] = (sources[w] - {vertex}) | above
+    return total
+
+
+def predictions(
+    elimination: Emit | int, modes: dict[str, Emit], closed: Any, inputs: Sequence[Any]
+) -> dict[str, float]:
     """Predicted seconds of elimination and of the modes that JAX can do, the cheapest first.
 
     Args:
-      elimination: what elimination emits.
+      elimination: what elimination emits, or its number of products when they are too many to look at.
       modes: from `modes_of`.
       closed: the traced function, for a first guess of what a mode costs.
       inputs: its arguments.
     """
-    found = {ELIMINATION: _predict(elimination, inputs)}
     once = estimate(closed)
+    if isinstance(elimination, int):
+        found = {ELIMINATION: 1e-9 * (once + EQUATION * elimination)}
+    else:
+        found = {ELIMINATION: _predict(elimination, inputs)}
     directions = sum(math.prod(jnp.shape(x)) for x in inputs)
     for name, emit in modes.items():
         if name == "forward" and once * directions > SHARED * 1e9 * found[ELIMINATION]:
