@@ -30,6 +30,7 @@ from elimax.elimination.sparse import (
     grow_edges,
     grow_scratch,
 )
+from elimax.elimination.stale import forget_stale
 from elimax.elimination.tables import BITS, EMPTY, MIX, TableArrays
 
 DONE, NEEDS_PRODUCT, NEEDS_SUM, NEEDS_EDGES, NEEDS_SCRATCH = 0, 1, 2, 3, 4
@@ -38,6 +39,7 @@ DONE, NEEDS_PRODUCT, NEEDS_SUM, NEEDS_EDGES, NEEDS_SCRATCH = 0, 1, 2, 3, 4
 _MIX = np.uint64(MIX)
 _SHIFT = np.uint64(32)
 
+forget_stale()
 jit = numba.njit(cache=True, nogil=True)
 inner = numba.njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # pyright: ignore
 """For functions that only compiled code calls: they compile faster without an entry from Python."""
