@@ -6,7 +6,8 @@ room, it stops before changing anything and says what it needs; `resume` fills t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numba
 import numpy as np
@@ -40,8 +41,22 @@ _MIX = np.uint64(MIX)
 _SHIFT = np.uint64(32)
 
 forget_stale()
-jit = numba.njit(cache=True, nogil=True)
-inner = numba.njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # pyright: ignore
+
+
+def _compiler(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """The decorator of numba, with code kept on disk where there is a folder that can be written."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        try:
+            return numba.njit(cache=True, nogil=True, **options)(function)
+        except RuntimeError:  # no such folder
+            return numba.njit(nogil=True, **options)(function)
+
+    return decorate
+
+
+jit = _compiler()
+inner = _compiler(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """For functions that only compiled code calls: they compile faster without an entry from Python."""
 
 

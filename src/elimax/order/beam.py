@@ -110,6 +110,7 @@ def beam(
     except KeyboardInterrupt:
         if progress.best is None:
             raise
+        progress.interrupted = True
     assert progress.best is not None
     return dataclasses.replace(
         progress.best,

@@ -84,6 +84,7 @@ def exact(
     except KeyboardInterrupt:
         if progress.best is None:
             raise
+        progress.interrupted = True
     assert progress.best is not None
     return dataclasses.replace(
         progress.best,
