@@ -125,6 +125,8 @@ class _Scalariser:
         return np.array(flat, flat[0].dtype if flat else np.int64).reshape(ids.shape)
 
     def elementwise(self, equation: Equation, operands: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+        if 0 in shape:
+            return np.empty(shape, np.int64)
         dtype = self.program.values[equation.outputs[0].value].dtype
         if equation.name == "convert_element_type" and all(self.builder.dtypes[i] == dtype for i in operands[0].flat):
             return operands[0]
