@@ -1,0 +1,104 @@
+"""Jacobians in the body of a loop: a damped Newton-like step, and sensitivities carried along a Runge-Kutta method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from benchmarks.jacobians.rows import OURS, Row, timed
+from benchmarks.jacobians.scalar import TASKS
+
+import elimax
+from elimax import zoo
+
+TURNS = 100
+NEWTON_TASKS, NEWTON_BATCHES = TASKS, (1, 8, 64)
+RUNGE_TASKS, RUNGE_BATCHES = ("robertson", "hires", "rk4_pendulum"), (1, 1000)
+STEP = 1e-4
+
+Jacobian = Callable[..., Any]
+"""jacfwd, jacrev or elimax.jacobian."""
+
+
+def newton(problem: zoo.Problem, maker: Jacobian) -> Callable[..., Any]:
+    """Steps of size J' r, divided by the squares of columns, with all of J and r = f(x); short ones, so that points
+    stay where they are and every variant does the same work."""
+    numbers = (problem.argnums,) if isinstance(problem.argnums, int) else tuple(problem.argnums)
+    jacobian = maker(problem.fun, numbers)
+
+    def move(args: tuple[Any, ...]) -> tuple[Any, ...]:
+        residuals = jax.tree.leaves(problem.fun(*args))
+        blocks = jax.tree.leaves(jacobian(*args))
+        moved = list(args)
+        for place, number in enumerate(numbers):
+            x = args[number]
+            slope = scale = jnp.zeros_like(x)
+            for r, block in zip(residuals, blocks[place :: len(numbers)], strict=True):
+                axes = tuple(range(r.ndim))
+                slope = slope + jnp.sum(block * r.reshape(r.shape + (1,) * x.ndim), axes)
+                scale = scale + jnp.sum(block * block, axes)
+            moved[number] = x - jnp.asarray(1e-6, x.dtype) * slope / (1 + scale)
+        return tuple(moved)
+
+    def run(*args: Any) -> Any:
+        return jax.lax.scan(lambda x, _: (move(x), None), args, None, length=TURNS)[0]
+
+    return run
+
+
+def runge(name: str, problem: zoo.Problem, maker: Jacobian) -> Callable[..., Any]:
+    """State and its derivative by the initial state after many steps; one Jacobian of a whole step at each turn."""
+    if name == "rk4_pendulum":
+        from elimax.zoo.pendulum import velocity
+    else:
+        velocity = problem.fun
+
+    def advance(state: Any, *rest: Any) -> Any:
+        k1 = velocity(state, *rest)
+        k2 = velocity(state + 0.5 * STEP * k1, *rest)
+        k3 = velocity(state + 0.5 * STEP * k2, *rest)
+        k4 = velocity(state + STEP * k3, *rest)
+        return state + (STEP / 6.0) * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
+
+    jacobian = maker(advance)
+
+    def run(state: Any, *rest: Any) -> Any:
+        def turn(carry: Any, _: None) -> tuple[Any, None]:
+            state, sensitivity = carry
+            # a product written out: that of two small matrices is a call of its own, for every variant alike
+            block = jacobian(state, *rest)
+            return (advance(state, *rest), jnp.sum(block[:, :, None] * sensitivity[None], 1)), None
+
+        start = (state, jnp.eye(state.shape[0], dtype=state.dtype))
+        return jax.lax.scan(turn, start, None, length=TURNS)[0]
+
+    return run
+
+
+def measure(kind: str, name: str, dtype: str, batch: int, share: float) -> Row:
+    """One case.
+
+    Args:
+      kind: ``"newton"`` or ``"runge"``.
+      name: of the problem.
+      dtype: of its arguments.
+      batch: number of points, side by side in one loop.
+      share: seconds for the case.
+    """
+    problem = zoo.get(name, dtype=dtype)
+    rng = np.random.default_rng(0)
+    args = tuple(
+        jnp.asarray(np.asarray(x) * (1 + 0.01 * rng.uniform(-1, 1, (batch, *np.shape(x)))), x.dtype)
+        for x in problem.args
+    )
+    if batch == 1:
+        args = tuple(x[0] for x in args)
+    variants = {}
+    for mode, maker in ((OURS, elimax.jacobian), ("jacfwd", jax.jacfwd), ("jacrev", jax.jacrev)):
+        run = newton(problem, maker) if kind == "newton" else runge(name, problem, maker)
+        compiled = jax.jit(run if batch == 1 else jax.vmap(run))
+        variants[mode] = lambda compiled=compiled: compiled(*args)
+    return timed((kind, name, dtype, batch), variants, share, f"{TURNS} turns")

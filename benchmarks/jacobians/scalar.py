@@ -1,0 +1,92 @@
+"""Jacobians of small scalar functions over a batch: as users write them, at their best layout, and against C."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from benchmarks.jacobians import machine_code, sympy_code
+from benchmarks.jacobians.rows import OURS, Row, difference, timed
+
+import elimax
+from elimax import zoo
+
+TASKS = (
+    "roe_flux_1d roe_flux_3d robot_arm_6dof human_heart_dipole propane_combustion black_scholes_jacobian lighthouse "
+    "hole hires"
+).split()
+BATCHES = (1, 16, 1000, 100_000)
+RIVALS = ("layouts", "c", "sympy")
+"""What elimax is compared to beside JAX's two modes."""
+
+
+def points(problem: zoo.Problem, batch: int) -> tuple[Any, ...]:
+    """Arguments with a batch axis in front, up to 1 % around the example; without that axis for a batch of 1."""
+    if batch == 1:
+        return jax.tree.map(jnp.asarray, problem.args)
+    rng = np.random.default_rng(0)
+
+    def spread(leaf: Any) -> jax.Array:
+        many = np.broadcast_to(leaf, (batch, *np.shape(leaf)))
+        if many.dtype.kind != "f":
+            return jnp.asarray(many)
+        return jnp.asarray(many * (1 + 0.01 * rng.uniform(-1, 1, many.shape)), many.dtype)
+
+    return jax.tree.map(spread, problem.args)
+
+
+def measure(name: str, dtype: str, batch: int, share: float, rivals: tuple[str, ...] = RIVALS) -> Row:
+    """One case.
+
+    Args:
+      name: of the problem in the zoo.
+      dtype: of its arguments.
+      batch: number of points; 1 means no batch axis.
+      share: seconds for the case.
+      rivals: some of `RIVALS`.
+    """
+    problem = zoo.get(name, dtype=dtype)
+    args = points(problem, batch)
+    makers = {
+        OURS: elimax.jacobian,
+        "jacfwd": jax.jacfwd,
+        "jacrev": jax.jacrev,
+    }
+    variants: dict[str, Callable[[], Any]] = {}
+    for mode, maker in makers.items():
+        jacobian = maker(problem.fun, problem.argnums)
+        variants[mode] = _bound(jax.jit(jacobian if batch == 1 else jax.vmap(jacobian)), args)
+    if "layouts" in rivals and batch > 1:
+        last = jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), args)
+        for mode, maker in makers.items():
+            options = {"layout": "batch-last"} if mode == OURS else {}
+            jacobian = maker(problem.fun, problem.argnums, **options)
+            variants[f"{mode}, last"] = _bound(jax.jit(jax.vmap(jacobian, out_axes=-1)), args)
+            if any(np.ndim(x) for x in problem.args):
+                variants[f"{mode}, all last"] = _bound(jax.jit(jax.vmap(jacobian, -1, -1)), last)
+    expected = jax.tree.leaves(variants["jacfwd"]())
+    error = difference(jax.tree.leaves(variants[OURS]()), expected)
+    notes = []
+    if "c" in rivals:
+        call = machine_code.compiled(problem, batch, args)
+        if call is None:
+            notes.append("no C")
+        elif (gap := difference(call(), expected)) > 1e-3:
+            notes.append(f"C differs by {gap:.0e}")
+        else:
+            variants["C"] = call
+    if "sympy" in rivals:
+        fun, note = sympy_code.jacobian(name)
+        if fun is None:
+            notes.append(f"no SymPy: {note}")
+        else:
+            whole = fun if batch == 1 else jax.vmap(fun)
+            variants["SymPy"] = _bound(jax.jit(lambda *xs: whole(*xs)), args)
+    return timed(("scalar", name, dtype, batch), variants, share, "; ".join(notes), error)
+
+
+def _bound(fun: Callable[..., Any], args: tuple[Any, ...]) -> Callable[[], Any]:
+    return lambda: fun(*args)

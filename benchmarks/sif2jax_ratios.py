@@ -1,0 +1,196 @@
+"""Times Jacobians of the CUTEst collection (sif2jax): elimax against jacfwd and jacrev, in float64, on one core.
+
+Problems with constraints or equations in at most 100 unknowns, at batch 1 and 256. One JSON line a problem; problems
+that are in the file already are skipped, so a run can be interrupted and continued.
+
+    python benchmarks/sif2jax_ratios.py --output ratios.jsonl
+    python benchmarks/sif2jax_ratios.py --output ratios.jsonl --limit 0        # the summary alone
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
+
+BATCHES = (1, 256)
+MOST_UNKNOWNS = 100
+MOST_EQUATIONS = 2_000
+"""Programs with more equations are left out: JAX's modes take minutes to compile."""
+MOST_BYTES = 500_000_000
+SLOW = 0.95
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One problem.
+
+    Attributes:
+      name: of the problem.
+      inputs: number of unknowns.
+      outputs: number of constraints or equations.
+      equations: number of equations of the jaxpr.
+      seconds: by batch, the median seconds of a call by mode.
+      gain: by batch, median over rounds of the time of the better of JAX's modes over that of elimax.
+      error: largest difference from jacfwd relative to the largest entry of the same row.
+      note: why there are no figures.
+    """
+
+    name: str
+    inputs: int = 0
+    outputs: int = 0
+    equations: int = 0
+    seconds: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
+    gain: dict[str, float] = dataclasses.field(default_factory=dict)
+    error: float = 0.0
+    note: str = ""
+
+
+def load_problems() -> dict[str, Any]:
+    """All problems with constraints or equations, by name."""
+    from benchmarks.sif2jax_walk import load_problems as load_equations
+
+    found = load_equations()
+    import sif2jax
+
+    return found | {q.name: q for q in sif2jax.problems if hasattr(q, "constraint") and q.name not in found}
+
+
+def constraints(problem: Any) -> Callable[..., Any]:
+    """All constraints of a problem as a function of the unknowns to a list of arrays."""
+    return lambda y: [jnp.asarray(leaf) for leaf in jax.tree.leaves(problem.constraint(y))]
+
+
+def size(tree: Any) -> int:
+    """Number of elements of a tree."""
+    return sum(int(np.prod(np.shape(leaf))) for leaf in jax.tree.leaves(tree))
+
+
+def measure(problem: Any, share: float) -> Row:
+    """One problem; its name, sizes and a note if it is left out."""
+    from benchmarks.sif2jax_walk import row_error
+
+    import elimax
+    from elimax.cli.timing import compare
+
+    fun, point = constraints(problem), jax.tree.map(jnp.asarray, problem.y0)
+    outputs = size(jax.eval_shape(fun, point))
+    inputs = size(point)
+    equations = len(jax.make_jaxpr(fun)(point).eqns)
+    head = (problem.name, inputs, outputs, equations)
+    if not outputs or equations > MOST_EQUATIONS or max(BATCHES) * inputs * outputs * 8 > MOST_BYTES:
+        return Row(*head, note="left out")
+    rng = np.random.default_rng(0)
+    seconds: dict[str, dict[str, float]] = {}
+    gain: dict[str, float] = {}
+    error = 0.0
+    makers = {"elimax": elimax.jacobian, "jacfwd": jax.jacfwd, "jacrev": jax.jacrev}
+    for batch in BATCHES:
+        scale = () if batch == 1 else (batch,)
+        args = jax.tree.map(lambda x, scale=scale: x * (1 + 1e-3 * rng.uniform(-1, 1, (*scale, *x.shape))), point)
+        variants: dict[str, Callable[[], Any]] = {}
+        results = {}
+        for mode, maker in makers.items():
+            compiled = jax.jit(maker(fun) if batch == 1 else jax.vmap(maker(fun)))
+            try:
+                results[mode] = jax.block_until_ready(compiled(args))
+            except ValueError:  # a loop of unknown length in reverse
+                if mode != "jacrev":
+                    raise
+                continue
+            variants[mode] = lambda compiled=compiled, args=args: compiled(args)
+        for e, a in zip(jax.tree.leaves(results["jacfwd"]), jax.tree.leaves(results["elimax"]), strict=True):
+            width = max(1, e.shape[-1] if e.ndim else 1)
+            error = max(error, row_error(np.reshape(e, (-1, width)), np.reshape(a, (-1, width))))
+        times = compare(variants, seconds=share)
+        seconds[str(batch)] = {mode: times.median(mode) for mode in variants}
+        gain[str(batch)] = min(times.ratio(mode, "elimax") for mode in variants if mode != "elimax")
+    return Row(*head, seconds, gain, error)
+
+
+def summary(rows: list[Row]) -> str:
+    """Geometric means by batch, exactness, and the problems that are slower than JAX."""
+    timed = [row for row in rows if row.gain]
+    lines = [f"{len(timed)} problems timed, {len(rows) - len(timed)} not"]
+    wrong = [f"{row.name} {row.error:.0e}" for row in timed if not row.error <= 1e-10]
+    lines.append(f"differ from jacfwd by more than 1e-10: {', '.join(wrong) or 'none'}")
+    for batch in map(str, BATCHES):
+        gains = sorted((row.gain[batch], row.name) for row in timed if batch in row.gain)
+        if not gains:
+            continue
+        mean = statistics.geometric_mean([gain for gain, _ in gains])
+        below = [f"{name} {gain:.2f}" for gain, name in gains if gain < SLOW]
+        lines.append(f"batch {batch}: geometric mean of gains {mean:.2f}, below {SLOW}: {len(below)} of {len(gains)}")
+        lines.append("  " + ", ".join(below))
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Runs the problems that are missing in the file, prints a line each and the summary."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, help="file of JSON lines; problems in it are skipped")
+    parser.add_argument("--only", action="append", default=[], help="name of a problem; may be repeated")
+    parser.add_argument("--limit", type=int, help="stop after this many problems")
+    parser.add_argument("--minutes", type=float, default=1e9, help="stop after this time")
+    parser.add_argument("--seconds", type=float, default=0.4, help="time for each problem and batch")
+    parser.add_argument("--json", type=Path, help="file for all rows as one JSON list")
+    options = parser.parse_args()
+    if hasattr(os, "sched_setaffinity"):  # before JAX counts the cores
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+    rows: dict[str, Row] = {}
+    if options.output and options.output.exists():
+        for line in options.output.read_text(encoding="utf-8").splitlines():
+            row = Row(**json.loads(line))
+            rows[row.name] = row
+    if options.limit != 0:
+        run(options, rows)
+    if options.json:
+        options.json.write_text(json.dumps([dataclasses.asdict(row) for row in rows.values()], indent=1) + "\n")
+    print(summary(list(rows.values())))
+
+
+def run(options: argparse.Namespace, rows: dict[str, Row]) -> None:
+    """Adds rows of problems that are not among them, in an order of chance, so that a part is a sample."""
+    problems = load_problems()
+    names = sorted(options.only or problems)
+    random.Random(0).shuffle(names)
+    end = time.monotonic() + 60 * options.minutes
+    done = 0
+    for name in names:
+        if name in rows or time.monotonic() > end or done == options.limit:
+            continue
+        with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+            try:
+                if size(problems[name].y0) > MOST_UNKNOWNS:
+                    continue
+                row = measure(problems[name], options.seconds)
+            except Exception as error:  # a defect is a result here
+                row = Row(name, note=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+        done += 1
+        rows[name] = row
+        jax.clear_caches()
+        if options.output:
+            with options.output.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(dataclasses.asdict(row)) + "\n")
+        gains = "  ".join(f"batch {batch}: {gain:.2f}" for batch, gain in row.gain.items())
+        print(f"{name:<12} {row.inputs:>4} -> {row.outputs:<5} {gains}  {row.error:.0e} {row.note}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
