@@ -144,7 +144,7 @@ def _map(args: Sequence[Any], dims: Sequence[Any], *, staged: Staged, batch: Bat
     size = next(x.shape[d] for x, d, m in zip(args, dims, mask, strict=True) if m)
     args = [jnp.moveaxis(x, d, 0) if m else x for x, d, m in zip(args, dims, mask, strict=True)]
     batch = (*batch, (size, mask))
-    if not isinstance(size, int):  # symbolic, as under jax.export
+    if not isinstance(size, int) or not all(map(is_local, args)):  # symbolic, as under jax.export; or spread on a mesh
         return plain(staged, batch)(*args), staged.places
     return staged_p.bind(*args, staged=staged, batch=batch), staged.places
 
