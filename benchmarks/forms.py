@@ -1,6 +1,10 @@
 """How well the time model predicts: forms and orders of small programs, predicted and measured in turns.
 
     python benchmarks/forms.py --batch 1 --batch 1000 --json forms.json
+    python benchmarks/forms.py --write
+
+`--write` puts the summary into docs/emission.md; `--rows FILE` takes the cases of a former `--json` instead of
+measuring any, and predicts them with the weights of today.
 
 Prints for each case the predicted and the measured time of each form, which one is chosen, and what the choice costs
 over the faster one; at the end the rank correlation of predicted and measured times, and the mean regret.
@@ -26,7 +30,8 @@ import elimax
 from elimax import zoo
 from elimax._jax import trace
 from elimax.cli.timing import compare
-from elimax.emit.model import predict
+from elimax.emit.machines import current
+from elimax.emit.model import Counts, Work, count
 from elimax.emit.scalarise import scalarise
 
 SMALL = (
@@ -34,6 +39,9 @@ SMALL = (
     "hole hires robertson rk4_pendulum steady_state_combustion"
 ).split()
 FORMS = ("plain", "loop")
+BEGIN, END = "<!-- forms -->", "<!-- /forms -->"
+"""Where the summary stands in the document."""
+
 STEPS = 100
 """Turns of the loop around a program in looped cases."""
 
@@ -47,6 +55,7 @@ class Row:
     order: str
     batch: int
     looped: bool
+    counts: dict[str, Counts]
     predicted: dict[str, float]
     measured: dict[str, float]
 
@@ -103,15 +112,53 @@ def measure(name: str, dtype: str, order: str, batch: int, inside: bool, share: 
         variants[form]()
     times = compare(variants, seconds=share)
     scale = STEPS if inside else 1
+    counts = count(program)
     return Row(
         name,
         dtype,
         order,
         batch,
         inside,
-        {form: prediction.at(batch, inside) * 1e-9 for form, prediction in predict(program).items()},
-        {form: times.median(form) / scale for form in FORMS},
+        counts,
+        {form: 1e-9 * c.at(current(), batch, inside) for form, c in counts.items()},
+        {form: float(np.quantile(times.samples[form], 0.25)) / scale for form in FORMS},
     )
+
+
+def read(path: Path) -> list[Row]:
+    """Cases of a former run, predicted anew."""
+    rows = []
+    for data in json.loads(path.read_text()):
+        counts = {f: Counts(**{**c, "work": tuple(Work(**w) for w in c["work"])}) for f, c in data["counts"].items()}
+        predicted = {f: 1e-9 * c.at(current(), data["batch"], data["looped"]) for f, c in counts.items()}
+        rows.append(Row(**{**data, "counts": counts, "predicted": predicted}))
+    return rows
+
+
+def table(rows: list[Row]) -> str:
+    """Rank correlation and regret by place and batch, in Markdown."""
+    lines = [
+        "| place | batch | cases | rank correlation | loop chosen | mean regret | worst | always plain | always loop |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    places = [(looped, batch) for looped in (False, True) for batch in sorted({r.batch for r in rows})]
+    groups = [
+        ("in a scan" if looped else "alone", f"{batch:,}", [r for r in rows if (r.looped, r.batch) == (looped, batch)])
+        for looped, batch in places
+    ]
+    for place, batch, group in [*groups, ("all", "", rows)]:
+        if not group:
+            continue
+        predicted = [r.predicted[f] for r in group for f in FORMS]
+        measured = [r.measured[f] for r in group for f in FORMS]
+        always = [statistics.geometric_mean([r.measured[f] / min(r.measured.values()) for r in group]) for f in FORMS]
+        regrets = [r.regret for r in group]
+        lines.append(
+            f"| {place} | {batch} | {2 * len(group)} | {spearmanr(predicted, measured).statistic:.3f} "
+            f"| {sum(r.chosen == 'loop' for r in group)} of {len(group)} | {statistics.geometric_mean(regrets):.3f} "
+            f"| {max(regrets):.2f} | {always[0]:.2f} | {always[1]:.2f} |"
+        )
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -124,10 +171,12 @@ def main() -> None:
     parser.add_argument("--place", action="append", choices=["alone", "looped"])
     parser.add_argument("--seconds", type=float, default=0.3)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--rows", type=Path, help="cases of a former run")
+    parser.add_argument("--write", action="store_true", help="write the summary into docs/emission.md")
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
-    rows = []
-    for name in options.problem or SMALL:
+    rows = [] if options.rows is None else read(options.rows)
+    for name in () if options.rows else options.problem or SMALL:
         for dtype in options.dtype or ["float64", "float32"]:
             for order in options.order or ["auto", "reverse"]:
                 for place in options.place or ["alone", "looped"]:
@@ -148,14 +197,12 @@ def main() -> None:
                         )
                         if options.json:
                             options.json.write_text(json.dumps([dataclasses.asdict(r) for r in rows], indent=1) + "\n")
-    predicted = [row.predicted[f] for row in rows for f in FORMS]
-    measured = [row.measured[f] for row in rows for f in FORMS]
-    print(f"rank correlation {spearmanr(predicted, measured).statistic:.3f} over {len(predicted)} cases")
-    print(
-        f"regret: geometric mean {statistics.geometric_mean([r.regret for r in rows]):.3f}, worst {max(r.regret for r in rows):.2f}"
-    )
-    right = [math.copysign(1, r.predicted["plain"] - r.predicted["loop"]) for r in rows]
-    print(f"the loop was chosen in {sum(x > 0 for x in right)} of {len(rows)} cases")
+    words = table(rows)
+    print(words)
+    if options.write:
+        document = Path(__file__).parents[1] / "docs" / "emission.md"
+        before, _, rest = document.read_text().partition(BEGIN)
+        document.write_text(f"{before}{BEGIN}\n{words}\n{END}{rest.partition(END)[2]}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from elimax.cli.bench import bench
+from elimax.cli.calibrate import calibrate
 from elimax.cli.demo import demo
 from elimax.cli.plan import plan
 from elimax.cli.search import search
@@ -47,5 +48,5 @@ def app() -> None:
     """Exact Jacobians of JAX functions with the least work, by vertex elimination."""
 
 
-for _command in (demo, plan, search, show, bench):
+for _command in (demo, plan, search, show, bench, calibrate):
     app.add_command(_command)

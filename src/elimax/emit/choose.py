@@ -11,6 +11,7 @@ from jax.core import Tracer
 
 from elimax._jax.staged import Form, Place, is_local, lift, stage
 from elimax.emit.loop import loop
+from elimax.emit.machines import current
 from elimax.emit.model import predict
 from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import ScalarProgram
@@ -54,7 +55,7 @@ def choose(program: ScalarProgram, form: str, place: Place) -> Form | None:
     if batch == 0 or form == "plain" or (form == "auto" and place.platform != "cpu"):
         return None
     if form == "auto":
-        predicted = predict(program)
+        predicted = predict(program, current())
         if predicted["loop"].at(batch, place.looped) > predicted["plain"].at(batch, place.looped):
             return None
     masks = [mask for _, mask in reversed(place.batch)]

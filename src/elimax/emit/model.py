@@ -1,15 +1,18 @@
 """Predicted time of the forms of a small program on a CPU.
 
-A form costs a fixed time a call and a time for each element of the batch. The first counts kernels and, for the loop,
-operations: XLA keeps a table of them that is walked through at each call, though not at each turn of a loop. The
-second counts operations by class. In the plain form each result is a kernel of its own and computes again what it
-shares with others, except for operations that XLA holds to be expensive.
+A form costs a fixed time a call and a time for each element of the batch. `count` says how often a form does what; the
+weights of a `Machine` turn that into nanoseconds. In the plain form each result is computed apart and computes again
+what it shares with others, except for operations that XLA holds to be expensive; elements that are known beforehand are
+filled in on the way. The loop form computes everything once, but writes every result to a column of its own, and reads
+the columns and the known elements again to put them together.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -31,65 +34,170 @@ KEPT = frozenset("div sqrt rsqrt exp exp2 expm1 log log1p log2 logistic tanh pow
 """Operations that XLA does not compute again for each result that needs them."""
 
 
+INLINE = 1000
+"""The thread that calls a program does the work itself if XLA counts fewer operations than this."""
+
+
+MANY = 8
+"""Kernels of a program with fewer are run one after the other."""
+
+TINY = 64
+"""So are those of a program whose arrays have fewer numbers of 64 bits than this."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """Times in nanoseconds on one device kind.
+    """Times in nanoseconds on one device kind; names end with the bits of the dtype they are for.
 
     Attributes:
-      unit: a vectorised arithmetic operation on one element, by bytes of the dtype.
+      unit_32: a vectorised arithmetic operation on one element.
+      unit_64: the same.
       slow: a division or root, in units.
       series: an exponential or the like, in units.
       called: a call of the C library.
-      scalar: slowdown of a loop that is not vectorised, by bytes of the dtype.
-      element: reading or writing one element of an argument or result, by bytes of the dtype.
-      operation: one operation in the body of the loop form, at each call from outside of any loop.
-      kernel: starting one kernel.
+      scalar_32: slowdown of a loop that is not vectorised.
+      scalar_64: the same.
+      element_32: reading or writing one element of an argument or a computed result.
+      element_64: the same.
+      column_32: writing and reading one element of a column of the loop form.
+      column_64: the same.
+      filled: one stretch of equal known elements of a result of the plain form, in elements.
+      copied: the same in the loop form.
+      hoisted: the same in a loop, out of which the column of such elements is taken.
+      call: a call from outside of any loop, whatever the form.
+      handoff: having another thread do it, as happens from `INLINE` operations on.
+      spread: handing out kernels one by one, as happens to `MANY` kernels or more on arrays that are not tiny.
+      kernel: starting one kernel from there.
+      operation: one operation in the body of the loop form, at each call from there.
       turn: one operation at each turn of a loop around it, whatever the batch.
+      start: starting one kernel there.
+      fork: sharing the work of one kernel among cores.
       threads: cores that share the work of a kernel outside of loops.
-      fork: sharing it.
     """
 
-    unit: dict[int, float] = dataclasses.field(default_factory=lambda: {4: 0.012, 8: 0.022})
-    slow: float = 5.0
-    series: float = 18.0
-    called: float = 5.0
-    scalar: dict[int, float] = dataclasses.field(default_factory=lambda: {4: 12.0, 8: 6.0})
-    element: dict[int, float] = dataclasses.field(default_factory=lambda: {4: 0.1, 8: 0.14})
-    operation: float = 90.0
-    kernel: float = 250.0
-    turn: float = 0.5
-    threads: int = dataclasses.field(default_factory=lambda: os.cpu_count() or 1)
+    unit_32: float = 0.019
+    unit_64: float = 0.023
+    slow: float = 55.0
+    series: float = 13.0
+    called: float = 0.9
+    scalar_32: float = 3.0
+    scalar_64: float = 7.5
+    element_32: float = 0.19
+    element_64: float = 0.42
+    column_32: float = 0.036
+    column_64: float = 0.26
+    filled: float = 4.0
+    copied: float = 2.0
+    hoisted: float = 0.17
+    call: float = 7000.0
+    handoff: float = 17000.0
+    spread: float = 5100.0
+    kernel: float = 1000.0
+    operation: float = 100.0
+    turn: float = 1.9
+    start: float = 11.0
     fork: float = 20_000.0
+    threads: int = dataclasses.field(default_factory=lambda: os.cpu_count() or 1)
 
 
 DEFAULT = Machine()
 
 
 @dataclasses.dataclass(frozen=True)
-class Prediction:
-    """Nanoseconds of a form.
+class Work:
+    """Operations of one kernel on one element, by the width of the widest number in it.
 
     Attributes:
-      machine: weights of the device.
-      fixed: for each call from outside of loops.
-      turn: for each turn of a loop around it.
-      kernels: number of kernels.
-      element: for each element of the batch, on one core.
+      wide: whether that has 64 bits.
+      cheap: number of vectorisable operations that cost a unit.
+      slow: number of divisions and roots.
+      series: number of exponentials and the like.
+      called: number of calls of the C library.
     """
 
-    machine: Machine
-    fixed: float
-    turn: float
+    wide: bool
+    cheap: int
+    slow: int
+    series: int
+    called: int
+
+    def at(self, machine: Machine) -> float:
+        """Nanoseconds."""
+        unit = machine.unit_64 if self.wide else machine.unit_32
+        time = unit * (self.cheap + machine.slow * self.slow + machine.series * self.series)
+        if not self.called:
+            return time
+        return time * (machine.scalar_64 if self.wide else machine.scalar_32) + machine.called * self.called
+
+
+Widths = tuple[int, int]
+"""Numbers of elements with up to 32 and with 64 bits."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    """What a form does.
+
+    Attributes:
+      work: of its kernels.
+      kernels: their number.
+      moved: arguments and computed results, elements of them by width.
+      columns: columns of the loop form by width.
+      known: stretches of equal elements of results that no operation computes, by width.
+      size: elements of all results.
+      fillers: kernels that write such elements, outside of loops.
+      looped: whether it is the loop form.
+      operations: in the body of the loop form, of no interest otherwise.
+      weight: operations on one element of the batch as XLA counts them.
+      turn: operations at each turn of a loop around it.
+    """
+
+    work: tuple[Work, ...]
     kernels: int
-    element: float
+    moved: Widths
+    columns: Widths
+    known: Widths
+    size: Widths
+    fillers: int
+    looped: bool
+    operations: int
+    weight: int
+    turn: int
+
+    def at(self, machine: Machine, batch: int, looped: bool) -> float:
+        """Nanoseconds for a batch, alone or in the body of a loop."""
+        elements = (machine.element_32, machine.element_64)
+        copied = machine.hoisted if looped else machine.copied
+        known = (copied if self.looped else machine.filled) * _dot(elements, self.known)
+        moved = _dot(elements, self.moved) + _dot((machine.column_32, machine.column_64), self.columns)
+        work = batch * (sum(w.at(machine) for w in self.work) + moved + known)
+        if looped:
+            return work + machine.turn * self.turn + machine.start * self.kernels
+        kernels = self.kernels + self.fillers
+        shared = work / machine.threads + machine.fork * kernels
+        fixed = machine.call + machine.kernel * kernels + machine.operation * self.operations
+        if batch * self.weight >= INLINE:
+            fixed += machine.handoff
+        if kernels >= MANY and batch * (self.size[1] + self.size[0] / 2) > TINY:
+            fixed += machine.spread
+        return min(work, shared) + fixed
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """Time of a form on a machine.
+
+    Attributes:
+      counts: what the form does.
+      machine: weights of the device.
+    """
+
+    counts: Counts
+    machine: Machine
 
     def at(self, batch: int, looped: bool) -> float:
         """Nanoseconds for a batch, alone or in the body of a loop."""
-        work = batch * self.element
-        if looped:
-            return work + self.turn
-        shared = work / self.machine.threads + self.machine.fork * self.kernels
-        return min(work, shared) + self.fixed + self.machine.kernel * self.kernels
+        return self.counts.at(self.machine, batch, looped)
 
 
 def predict(program: ScalarProgram, machine: Machine = DEFAULT) -> dict[str, Prediction]:
@@ -99,6 +207,11 @@ def predict(program: ScalarProgram, machine: Machine = DEFAULT) -> dict[str, Pre
       program: what is emitted.
       machine: weights of the device.
     """
+    return {form: Prediction(counts, machine) for form, counts in count(program).items()}
+
+
+def count(program: ScalarProgram) -> dict[str, Counts]:
+    """What the forms "plain" and "loop" of a program do."""
     users: dict[int, int] = {}
     for step in program.steps:
         for operand in set(step.operands):
@@ -107,26 +220,57 @@ def predict(program: ScalarProgram, machine: Machine = DEFAULT) -> dict[str, Pre
     kept = {s.result for s in program.steps if s.name in KEPT and users.get(s.result, 0) > 1}
     roots = sorted(kept | set(targets))
     cones = _cones(program, roots, kept)
-    plain = sum(_body(program, cone, machine) for cone in cones)
-    ends = [int(i) for ids in (*program.inputs, *program.outputs) for i in ids.flat]
-    moved = sum(_bytes(program, i, machine) for i in ends)
-    columns = sum(_bytes(program, i, machine) for i in targets)
-    body = _body(program, list(range(len(program.steps))), machine)
+    results = [int(i) for ids in program.outputs for i in ids.flat]
+    made = set(targets)
+    stretches = [(i, len(list(same))) for ids in program.outputs for i, same in itertools.groupby(map(int, ids.flat))]
+    stretches = [(i, length) for i, length in stretches if i not in made]
+    known = _widths(program, (i for i, _ in stretches))
+    size = _widths(program, results)
+    moved = _widths(
+        program, [*(int(i) for ids in program.inputs for i in ids.flat), *(i for i in results if i in made)]
+    )
     operations = len(program.steps) + 6 * len(targets)
     return {
-        "plain": Prediction(machine, 0.0, machine.turn * sum(map(len, cones)), len(roots), plain + moved),
-        "loop": Prediction(
-            machine, machine.operation * operations, 3 * machine.turn * operations, 1, body + moved + 2 * columns
+        "plain": Counts(
+            work=tuple(_work(program, cone) for cone in cones),
+            kernels=len(kept) + 1,
+            moved=moved,
+            columns=_widths(program, kept),
+            known=known,
+            size=size,
+            fillers=0,
+            looped=False,
+            operations=0,
+            weight=sum(map(len, cones)) + 6 * len(results),
+            turn=len(program.steps),
+        ),
+        "loop": Counts(
+            work=(_work(program, range(len(program.steps))),),
+            kernels=2,
+            moved=moved,
+            columns=_widths(program, targets),
+            known=known,
+            size=size,
+            fillers=len(set(stretches)),
+            looped=True,
+            operations=operations,
+            weight=len(program.steps) + 3 * len(targets),
+            turn=operations,
         ),
     }
 
 
-def _bytes(program: ScalarProgram, number: int, machine: Machine) -> float:
-    return machine.element.get(program.dtypes[number].itemsize, 0.0)
+def _dot(weights: tuple[float, float], counts: Widths) -> float:
+    return weights[0] * counts[0] + weights[1] * counts[1]
+
+
+def _widths(program: ScalarProgram, numbers: Iterable[int]) -> Widths:
+    wide = [program.dtypes[i].itemsize == 8 for i in numbers]
+    return len(wide) - sum(wide), sum(wide)
 
 
 def _cones(program: ScalarProgram, roots: list[int], kept: set[int]) -> list[list[int]]:
-    """For each root the steps that its kernel computes: all it needs up to other roots that are kept."""
+    """For each root the steps that are computed for it: all it needs up to other roots that are kept."""
     producer = {step.result: k for k, step in enumerate(program.steps)}
     cones = []
     for root in roots:
@@ -141,22 +285,20 @@ def _cones(program: ScalarProgram, roots: list[int], kept: set[int]) -> list[lis
     return cones
 
 
-def _body(program: ScalarProgram, steps: list[int], machine: Machine) -> float:
-    """Nanoseconds an element of a loop with the given steps."""
-    arithmetic, called = 0.0, 0
+def _work(program: ScalarProgram, steps: Sequence[int]) -> Work:
+    """Operations of a kernel with the given steps."""
+    numbers = dict.fromkeys(("cheap", "slow", "series", "called"), 0)
+    wide = False
     for k in steps:
         step = program.steps[k]
-        size = program.dtypes[step.result].itemsize
-        unit = machine.unit.get(size, machine.unit[4])
-        if step.name in CALLED or (step.name == "erf" and program.dtypes[step.result] == np.float64):
-            called += 1
+        dtype = program.dtypes[step.result]
+        wide = wide or dtype.itemsize == 8
+        if step.name in CALLED or (step.name == "erf" and dtype == np.float64):
+            numbers["called"] += 1
         elif step.name in SERIES:
-            arithmetic += machine.series * unit
+            numbers["series"] += 1
         elif step.name in SLOW:
-            arithmetic += machine.slow * unit
+            numbers["slow"] += 1
         else:
-            arithmetic += unit
-    if not called:
-        return arithmetic
-    size = max(program.dtypes[program.steps[k].result].itemsize for k in steps)
-    return arithmetic * machine.scalar.get(size, 1.0) + called * machine.called
+            numbers["cheap"] += 1
+    return Work(wide, **numbers)
