@@ -28,6 +28,7 @@ class Method:
       output: ``"dense"`` or ``"bcoo"``.
       form: ``"auto"``, ``"plain"`` or ``"loop"``, see ``jacobian``.
       layout: ``"batch-first"`` or ``"batch-last"``, see ``jacobian``.
+      elementary: ``"exact"`` or ``"vector"``, see ``jacobian``.
       input_dtypes: blocks get the dtype of the input, as in jacrev, instead of that of the output.
     """
 
@@ -36,6 +37,7 @@ class Method:
     output: str = "dense"
     form: str = "auto"
     layout: str = "batch-first"
+    elementary: str = "exact"
     input_dtypes: bool = False
 
 
@@ -51,6 +53,7 @@ def jacobian(
     cost: str = "time",
     form: str = "auto",
     layout: str = "batch-first",
+    elementary: str = "exact",
 ) -> Callable[..., Any]:
     """Jacobian of ``fun`` by vertex elimination; takes the place of ``jax.jacfwd`` and ``jax.jacrev``.
 
@@ -82,6 +85,11 @@ def jacobian(
         ``jax.experimental.checkify`` looks into the plain form alone.
       layout: where the axes that ``jax.vmap`` adds are when results are written: ``"batch-first"`` suits
         ``out_axes=0``, and ``"batch-last"`` suits ``out_axes=-1``, the faster of the two. Values do not depend on it.
+      elementary: ``"exact"`` for the elementary functions of JAX. ``"vector"`` allows the loop form other code for
+        sin, cos, tan, asin, acos, atan, atan2, pow, cbrt and, in float64, erf, which XLA computes one element at a
+        time on a CPU, and with them the whole loop: vectorised, accurate to three units of the last place, and right
+        for zeros, infinities and NaN. Where an argument of sin, cos or tan is finite and larger than 1e6 (float32:
+        1e4) somewhere in the batch, all is computed again with the functions of JAX. Subnormal results become zero.
 
     Returns:
       A function with the arguments of ``fun`` that returns the Jacobian, or the pair of it and the auxiliary data.
@@ -100,7 +108,7 @@ def jacobian(
        [0. 1.]]
     """
     options = Options(has_aux, holomorphic, allow_int)
-    run = _differentiated(fun, argnums, options, Method(order, cost, output, form, layout))
+    run = _differentiated(fun, argnums, options, Method(order, cost, output, form, layout, elementary))
 
     @wraps(fun, f"Jacobian of {{fun}} with respect to positional argument(s) {argnums}, with the arguments of {{fun}}.")
     def jacobian_of_fun(*args: Any, **kwargs: Any) -> Any:
@@ -122,6 +130,7 @@ def value_and_jacobian(
     cost: str = "time",
     form: str = "auto",
     layout: str = "batch-first",
+    elementary: str = "exact",
 ) -> Callable[..., Any]:
     """Value and Jacobian of ``fun`` from one trace; ``jax.value_and_grad`` for functions of any output.
 
@@ -136,6 +145,7 @@ def value_and_jacobian(
       cost: as for ``jacobian``.
       form: as for ``jacobian``.
       layout: as for ``jacobian``.
+      elementary: as for ``jacobian``.
 
     Returns:
       A function with the arguments of ``fun`` that returns ``(value, jacobian)``, or ``((value, aux), jacobian)``.
@@ -151,7 +161,7 @@ def value_and_jacobian(
       8.0 12.0
     """
     options = Options(has_aux, holomorphic, allow_int, with_value=True)
-    run = _differentiated(fun, argnums, options, Method(order, cost, output, form, layout))
+    run = _differentiated(fun, argnums, options, Method(order, cost, output, form, layout, elementary))
     doc = f"Value and Jacobian of {{fun}} with respect to positional argument(s) {argnums}."
 
     @wraps(fun, doc + " Takes the arguments of {fun}.")
@@ -170,6 +180,9 @@ def _differentiated(fun: Any, argnums: Any, options: Options, method: Method) ->
         raise ValueError(f"output must be one of {', '.join(map(repr, execute.OUTPUTS))}, got {method.output!r}.")
     if method.layout not in execute.LAYOUTS:
         raise ValueError(f"layout must be one of {', '.join(map(repr, execute.LAYOUTS))}, got {method.layout!r}.")
+    if method.elementary not in execute.ELEMENTARY:
+        names = ", ".join(map(repr, execute.ELEMENTARY))
+        raise ValueError(f"elementary must be one of {names}, got {method.elementary!r}.")
     if method.form not in execute.FORMS:
         raise ValueError(f"form must be one of {', '.join(map(repr, execute.FORMS))}, got {method.form!r}.")
     name = function_name(fun)
@@ -193,6 +206,7 @@ def _differentiated(fun: Any, argnums: Any, options: Options, method: Method) ->
                     values=options.with_value,
                     form=method.form,
                     layout=method.layout,
+                    elementary=method.elementary,
                     name=name,
                 )
             except Exception as error:  # the function needs values, or it is wrong, or elimax is

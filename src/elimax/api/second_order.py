@@ -21,6 +21,7 @@ def hessian(
     cost: str = "time",
     form: str = "auto",
     layout: str = "batch-first",
+    elementary: str = "exact",
 ) -> Callable[..., Any]:
     """Hessian of ``fun``: the Jacobian, by vertex elimination, of the program that accumulates its Jacobian.
 
@@ -36,6 +37,7 @@ def hessian(
       cost: as for ``jacobian``.
       form: as for ``jacobian``.
       layout: as for ``jacobian``.
+      elementary: as for ``jacobian``.
 
     Returns:
       A function with the arguments of ``fun`` that returns the Hessian, or the pair of it and the auxiliary data.
@@ -53,7 +55,7 @@ def hessian(
     """
     options = Options(has_aux, holomorphic)
     inner = reverse_jacobian(fun, argnums, options)
-    run = forward_jacobian(inner, argnums, options, Method(order, cost, output, form, layout))
+    run = forward_jacobian(inner, argnums, options, Method(order, cost, output, form, layout, elementary))
 
     @wraps(fun, f"Hessian of {{fun}} with respect to positional argument(s) {argnums}, with the arguments of {{fun}}.")
     def hessian_of_fun(*args: Any, **kwargs: Any) -> Any:

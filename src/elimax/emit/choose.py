@@ -15,6 +15,7 @@ from elimax.emit.machines import current
 from elimax.emit.model import predict
 from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import ScalarProgram
+from elimax.emit.vectorise import vectorise
 
 FORMS = ("auto", "plain", "loop")
 """What callers can ask for."""
@@ -23,7 +24,9 @@ LAYOUTS = ("batch-first", "batch-last")
 """Where results have the axes of the batch."""
 
 
-def staged_call(name: str, closed: Any, args: Sequence[Any], form: str, layout: str) -> list[Any] | None:
+def staged_call(
+    name: str, closed: Any, args: Sequence[Any], form: str, layout: str, elementary: str = "exact"
+) -> list[Any] | None:
     """Emit a program in the form that suits the place where it will run.
 
     Args:
@@ -32,6 +35,7 @@ def staged_call(name: str, closed: Any, args: Sequence[Any], form: str, layout: 
       args: its arguments.
       form: one of `FORMS`.
       layout: one of `LAYOUTS`.
+      elementary: one of `elimax.emit.ELEMENTARY`.
 
     Returns:
       Its results, or None where there is no choice: nothing is traced, arguments are spread over a mesh, or the
@@ -46,17 +50,19 @@ def staged_call(name: str, closed: Any, args: Sequence[Any], form: str, layout: 
     if program is None or not program.steps:
         return None
     batch_last = layout == LAYOUTS[1]
-    return stage(name, closed, functools.partial(choose, program, form), operands, batch_last=batch_last)
+    return stage(name, closed, functools.partial(choose, program, form, elementary), operands, batch_last=batch_last)
 
 
-def choose(program: ScalarProgram, form: str, place: Place) -> Form | None:
+def choose(program: ScalarProgram, form: str, elementary: str, place: Place) -> Form | None:
     """The form of a program for a place; None for the plain one."""
     batch = math.prod(place.sizes)
     if batch == 0 or form == "plain" or (form == "auto" and place.platform != "cpu"):
         return None
     if form == "auto":
         predicted = predict(program, current())
+        if elementary == "vector":
+            predicted["loop"] = predict(vectorise(program)[0], current())["loop"]
         if predicted["loop"].at(batch, place.looped) > predicted["plain"].at(batch, place.looped):
             return None
     masks = [mask for _, mask in reversed(place.batch)]
-    return loop(program, place.sizes, masks, place.batch_last)
+    return loop(program, place.sizes, masks, place.batch_last, elementary)

@@ -12,11 +12,18 @@ purpose alone. Elements carry a tag:
 So the result does not depend on the order in which the reduction is done. The program reads the second of two equal
 elements, which is the same in every turn of the inner loop; compilers take it out of that loop, which leaves one
 vectorised pass over the batch.
+
+Functions of the C library in the program prevent that. They can be replaced by arithmetic, see
+`elimax.emit.elementary`; where an argument is beyond the limit of such a function, its elements end with the tag
+
+    3  the results, which do not hold,
+
+and then all is computed again with the functions of the C library.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -24,11 +31,18 @@ import numpy as np
 from jax import lax
 
 from elimax.emit.scalars import ScalarProgram, evaluate
+from elimax.emit.vectorise import vectorise
 
-NOTHING, INPUTS, RESULTS = 0, 1, 2
+NOTHING, INPUTS, RESULTS, BEYOND = 0, 1, 2, 3
 
 
-def loop(program: ScalarProgram, sizes: tuple[int, ...], masks: Sequence[Sequence[bool]], batch_last: bool) -> Any:
+def loop(
+    program: ScalarProgram,
+    sizes: tuple[int, ...],
+    masks: Sequence[Sequence[bool]],
+    batch_last: bool,
+    elementary: str = "exact",
+) -> Any:
     """The form that is one loop.
 
     Args:
@@ -36,10 +50,18 @@ def loop(program: ScalarProgram, sizes: tuple[int, ...], masks: Sequence[Sequenc
       sizes: lengths of the batch axes, outermost first.
       masks: for each batch axis, outermost first, which operands have it.
       batch_last: whether results have the batch axes behind their own, or in front.
+      elementary: "exact" for the elementary functions of JAX, "vector" for those of `elimax.emit.elementary`.
 
     Returns:
       A function of the operands, with the batch axes they have in front, to the results.
     """
+    vector, limits = vectorise(program) if elementary == "vector" else (program, {})
+
+    def compute(values: dict[int, Any]) -> list[Any]:
+        tag, results = _reduce(vector, values, sizes, limits)
+        if not limits:
+            return results
+        return lax.cond(jnp.any(tag == BEYOND), lambda: _reduce(program, values, sizes, {})[1], lambda: results)
 
     def form(*operands: Any) -> list[Any]:
         values: dict[int, Any] = {}
@@ -50,14 +72,23 @@ def loop(program: ScalarProgram, sizes: tuple[int, ...], masks: Sequence[Sequenc
             for place, number in enumerate(ids.flat):
                 column = lax.index_in_dim(columns, place, len(own), keepdims=False)
                 values[int(number)] = jnp.broadcast_to(jnp.reshape(column, spread), sizes)
-        values.update(zip(program.computed, _reduce(program, values, sizes), strict=True))
+        values.update(zip(program.computed, compute(values), strict=True))
         return [_assemble(program, values, ids, sizes, batch_last) for ids in program.outputs]
 
     return form
 
 
-def _reduce(program: ScalarProgram, values: dict[int, Any], sizes: tuple[int, ...]) -> list[Any]:
-    """Arrays of shape ``sizes`` for `ScalarProgram.computed`."""
+def _reduce(
+    program: ScalarProgram, values: dict[int, Any], sizes: tuple[int, ...], limits: Mapping[int, float]
+) -> tuple[Any, list[Any]]:
+    """Tags, and arrays for `ScalarProgram.computed`, all of shape ``sizes``.
+
+    Args:
+      program: the program.
+      values: its inputs by number.
+      sizes: lengths of the batch axes.
+      limits: the largest size of some scalars by number; where one is larger, and finite, the tag is `BEYOND`.
+    """
     used = {i for step in program.steps for i in step.operands}
     sources = [i for i in values if i in used]
     targets = program.computed
@@ -74,7 +105,10 @@ def _reduce(program: ScalarProgram, values: dict[int, Any], sizes: tuple[int, ..
         given = {
             sources[s]: _bits(x, dtype) for (dtype, s, _), x in zip(slots, right[1:], strict=True) if s is not None
         }
-        results = evaluate(program, given, targets)
+        results = evaluate(program, given, [*targets, *limits])
+        done = jnp.full_like(left[0], RESULTS)
+        for x, limit in zip(map(jnp.abs, results[len(targets) :]), limits.values(), strict=True):
+            done = jnp.where((x > limit) & (x < np.inf), BEYOND, done)
         run = (left[0] == INPUTS) & (right[0] == INPUTS)
         take_right = left[0] == NOTHING
         combined = [lax.select(take_right, y, x) for x, y in zip(left[1:], right[1:], strict=True)]
@@ -82,13 +116,13 @@ def _reduce(program: ScalarProgram, values: dict[int, Any], sizes: tuple[int, ..
             if target is not None:
                 combined[k] = lax.select(run, _bits(results[target], carriers[dtype]), combined[k])
         kept = lax.select(take_right, right[0], left[0])
-        return (lax.select(run, jnp.full_like(kept, RESULTS), kept), *combined)
+        return (lax.select(run, done, kept), *combined)
 
     initial = (np.int32(NOTHING), *(np.zeros((), carriers[dtype]) for dtype, _, _ in slots))
     # Without the barrier an unused result has the compiler take the reduction apart, in exponential time.
-    reduced = lax.optimization_barrier(lax.reduce((tag, *operands), initial, combine, (0,)))[1:]
+    tag, *reduced = lax.optimization_barrier(lax.reduce((tag, *operands), initial, combine, (0,)))
     found = {target: x for (_, _, target), x in zip(slots, reduced, strict=True) if target is not None}
-    return [_bits(found[k], dtype) for k, dtype in enumerate(dtypes)]
+    return tag, [_bits(found[k], dtype) for k, dtype in enumerate(dtypes)]
 
 
 def _carriers(dtypes: Sequence[np.dtype]) -> dict[np.dtype, Any]:

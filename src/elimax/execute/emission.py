@@ -16,7 +16,13 @@ from elimax.emit.scalarise import MAX_ELEMENTS
 
 
 def emitted(
-    emit: Callable[..., Any], inputs: Sequence[Any], program: Program, form: str, layout: str, name: str
+    emit: Callable[..., Any],
+    inputs: Sequence[Any],
+    program: Program,
+    form: str,
+    layout: str,
+    name: str,
+    elementary: str = "exact",
 ) -> Any:
     """Call a function that emits operations; small programs get a choice of form.
 
@@ -27,6 +33,7 @@ def emitted(
       form: one of `elimax.emit.FORMS`.
       layout: one of `elimax.emit.LAYOUTS`.
       name: of the program, for people.
+      elementary: one of `elimax.emit.ELEMENTARY`.
     """
     size = sum(math.prod(value.shape) for value in program.values)
     if (
@@ -45,6 +52,6 @@ def emitted(
         return [x for x in results if isinstance(x, Tracer)]
 
     closed = trace(flat, inputs)
-    results = staged_call(name, closed, inputs, form, layout)
+    results = staged_call(name, closed, inputs, form, layout, elementary)
     found = iter(as_function(closed)(*inputs) if results is None else results)
     return jax.tree.unflatten(trees[-1], [next(found) if x is None else x for x in leaves])

@@ -79,6 +79,7 @@ def evaluate(
     values: bool = True,
     form: str = "auto",
     layout: str = "batch-first",
+    elementary: str = "exact",
     name: str = "",
 ) -> Evaluation:
     """Values and Jacobian of a flat function.
@@ -94,6 +95,7 @@ def evaluate(
       values: whether the values of the results are wanted.
       form: one of `FORMS`.
       layout: one of `LAYOUTS`.
+      elementary: one of `ELEMENTARY`.
       name: of the function, for people.
     """
     traced = trace_flat(fun, inputs)
@@ -107,7 +109,7 @@ def evaluate(
         if plan.mode != ELIMINATION:
             return Evaluation(*modes_of(traced.closed, traced.num_outputs, values)[plan.mode](*inputs))
     emit = _elimination(traced, lin, plan, output, values)
-    return Evaluation(*emitted(emit, inputs, lin.program, form, layout, name))
+    return Evaluation(*emitted(emit, inputs, lin.program, form, layout, name, elementary))
 
 
 def with_modes(plan: Plan, traced: Traced, lin: Linearisation, inputs: Sequence[Any]) -> Plan:
