@@ -9,6 +9,7 @@ from elimax import execute
 from elimax.api.argnums import make_call, normalise_argnums
 from elimax.api.flat import FlatFunction, Options
 from elimax.api.metadata import check_callable, function_name
+from elimax.execute.measure import measured_plan
 
 
 def plan(
@@ -25,6 +26,8 @@ def plan(
     max_evaluations: int | None = None,
     executor: Any = None,
     progress: Any = None,
+    measure: bool = False,
+    batch: int = 1,
     **kwargs: Any,
 ) -> Any:
     """Plans the Jacobian of ``fun`` at arguments of these shapes.
@@ -44,6 +47,9 @@ def plan(
       executor: where ``order="auto"`` searches: None for threads of this process, ``"processes"``, ``"ray"``, or an
         executor of ``concurrent.futures``.
       progress: an ``elimax.order.progress.Progress`` to watch the search by, or to stop it.
+      measure: whether to time the order found, the simple orders and JAX's modes on the device, with random arguments,
+        and keep the fastest; ``print(plan)`` tells the times.
+      batch: number of points at once that ``measure`` is to time, as under ``jax.vmap``.
       **kwargs: keyword arguments of ``fun``.
 
     Returns:
@@ -57,7 +63,7 @@ def plan(
     name = function_name(fun)
     call = make_call(name, normalise_argnums(argnums), args, kwargs)
     flat = FlatFunction(fun, name, call, Options(has_aux, holomorphic, allow_int, abstract=True))
-    return execute.plan_for(
+    found = execute.plan_for(
         flat,
         flat.arrays,
         order=order,
@@ -69,3 +75,4 @@ def plan(
         progress=progress,
         name=name,
     )
+    return measured_plan(flat, flat.arrays, found, batch) if measure else found

@@ -44,6 +44,11 @@ def summary(plan: Plan) -> str:
     if plan.modes:
         listed = ", ".join(f"{name} {1e6 * seconds:,.1f} us" for name, seconds in plan.modes)
         lines.append(f"mode: {plan.mode}; predicted time of a call: {listed}")
+    if plan.measured:
+        listed = ", ".join(f"{name} {1e6 * seconds:,.1f} us" for name, seconds in plan.measured)
+        points = "one point" if plan.measured_batch == 1 else f"a batch of {plan.measured_batch:,}"
+        lines.append(f"measured time of a call with {points}: {listed}")
+        lines.append(f"fastest and taken: {plan.measured[0][0]}")
     return "\n".join(lines)
 
 

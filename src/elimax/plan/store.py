@@ -37,6 +37,8 @@ def to_json(plan: Plan) -> str:
         "seconds": plan.seconds,
         "modes": [list(item) for item in plan.modes],
         "mode": plan.mode,
+        "measured": [list(item) for item in plan.measured],
+        "measured_batch": plan.measured_batch,
         "graph_hash": plan.graph_hash,
         "graph": graph_to_data(plan.graph),
     }
@@ -77,6 +79,8 @@ def from_json(text: str, origin: str = "the text") -> Plan:
             seconds=float(data["seconds"]),
             modes=tuple((str(name), float(seconds)) for name, seconds in data["modes"]),
             mode=str(data["mode"]),
+            measured=tuple((str(name), float(seconds)) for name, seconds in data.get("measured", ())),
+            measured_batch=int(data.get("measured_batch", 1)),
         )
     except (KeyError, TypeError, ValueError, GraphFormatError, OrderError) as error:
         raise PlanFormatError(f"{origin} is a damaged plan ({error}); plan again") from error

@@ -40,6 +40,8 @@ class Plan:
       modes: predicted seconds of one call by mode, the cheapest first: elimination, and JAX's forward and reverse mode
         where they are candidates; empty where elimination has no rival.
       mode: the mode that is taken.
+      measured: measured seconds of one call by candidate, the fastest first; empty if nothing was measured.
+      measured_batch: the number of points of that call.
     """
 
     graph: Graph
@@ -54,6 +56,8 @@ class Plan:
     seconds: float = 0.0
     modes: tuple[tuple[str, float], ...] = ()
     mode: str = ELIMINATION
+    measured: tuple[tuple[str, float], ...] = ()
+    measured_batch: int = 1
 
     @property
     def name(self) -> str:
