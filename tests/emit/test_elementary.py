@@ -186,3 +186,13 @@ def test_unknown_option():
     for method in (elimax.jacobian, elimax.value_and_jacobian, elimax.hessian):
         with pytest.raises(ValueError, match="elementary must be one of 'exact', 'vector', got 'fast'"):
             method(every, elementary="fast")
+
+
+def test_auto_takes_them_where_they_gain():
+    problem = zoo.get("hole")
+    own = jax.vmap(elimax.jacobian(problem.fun, problem.argnums, elementary="vector"))
+    large = jax.jit(own).lower(*spread(problem, (100_000,))).as_text()
+    small = jax.jit(own).lower(*spread(problem, (2,))).as_text()
+    assert "stablehlo.reduce" in large
+    assert "stablehlo.round_nearest_even" in large
+    assert "stablehlo.round_nearest_even" not in small

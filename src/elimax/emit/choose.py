@@ -23,6 +23,9 @@ FORMS = ("auto", "plain", "loop")
 LAYOUTS = ("batch-first", "batch-last")
 """Where results have the axes of the batch."""
 
+OPERATIONS = 100
+"""Operations in the body of the loop for each function that is replaced by arithmetic."""
+
 
 def staged_call(
     name: str, closed: Any, args: Sequence[Any], form: str, layout: str, elementary: str = "exact"
@@ -59,10 +62,16 @@ def choose(program: ScalarProgram, form: str, elementary: str, place: Place) -> 
     if batch == 0 or form == "plain" or (form == "auto" and place.platform != "cpu"):
         return None
     if form == "auto":
-        predicted = predict(program, current())
+        machine = current()
+        times = {name: form.at(batch, place.looped) for name, form in predict(program, machine).items()}
         if elementary == "vector":
-            predicted["loop"] = predict(vectorise(program)[0], current())["loop"]
-        if predicted["loop"].at(batch, place.looped) > predicted["plain"].at(batch, place.looped):
+            vector, _ = vectorise(program)
+            replaced = sum(old is not new for old, new in zip(program.steps, vector.steps, strict=True))
+            time = predict(vector, machine)["loop"].at(batch, place.looped)
+            time += 0.0 if place.looped else OPERATIONS * replaced * machine.operation
+            elementary = "vector" if time < times["loop"] else "exact"
+            times["loop"] = min(time, times["loop"])
+        if times["loop"] > times["plain"]:
             return None
     masks = [mask for _, mask in reversed(place.batch)]
     return loop(program, place.sizes, masks, place.batch_last, elementary)
