@@ -165,8 +165,10 @@ def test_command_stores_weights_and_says_how_good_they_are(fresh):
     found = json.loads(result.stdout)
     assert found["programs"] == 1
     assert set(found["weights"]) == {field.name for field in dataclasses.fields(Machine)}
-    assert found["file"].startswith(str(fresh))
-    assert dataclasses.asdict(machines.load(found["kind"])) == found["weights"]
+    better = found["fitted"]["regret"] <= found["defaults"]["regret"]
+    assert (found["file"] or "").startswith(str(fresh)) is better
+    if better:
+        assert dataclasses.asdict(machines.load(found["kind"])) == found["weights"]
     table = CliRunner().invoke(app, ["calibrate", "--seconds", "0", "--dry-run"], catch_exceptions=False)
     assert table.exit_code == 0
     assert "nothing is stored" in table.stdout

@@ -31,7 +31,8 @@ PLAIN_SECONDS = 10.0
 def calibrate(seconds: float, seed: int, as_json: bool, dry_run: bool, x64: bool) -> None:
     """Time small random programs on this CPU and fit the weights by which forms of programs are chosen.
 
-    Other devices have one form, so there is nothing to choose. Control-C stops and leaves the weights as they were.
+    Other devices have one form, so there is nothing to choose. Weights that choose worse than the defaults on these
+    programs are not stored. Control-C stops and leaves the weights as they were.
     """
     import jax
 
@@ -57,7 +58,8 @@ def calibrate(seconds: float, seed: int, as_json: bool, dry_run: bool, x64: bool
         "defaults": dataclasses.asdict(fitted.before),
         "fitted": dataclasses.asdict(fitted.after),
     }
-    path = None if dry_run else store(fitted.machine, kind, about)
+    better = fitted.after.regret <= fitted.before.regret
+    path = store(fitted.machine, kind, about) if better and not dry_run else None
     if as_json:
         weights = dataclasses.asdict(fitted.machine)
         words = {"kind": kind, **about, "weights": weights, "file": None if path is None else str(path)}
@@ -72,6 +74,8 @@ def calibrate(seconds: float, seed: int, as_json: bool, dry_run: bool, x64: bool
     for field in dataclasses.fields(fitted.machine):
         before, now = getattr(former, field.name), getattr(fitted.machine, field.name)
         click.echo(f"{field.name:<12} {before:>10.4g} {now:>10.4g}")
+    if not better:
+        click.echo("the defaults choose better on these programs; try again on an idle machine, or with more --seconds")
     click.echo("nothing is stored" if path is None else f"stored in {path}")
 
 
