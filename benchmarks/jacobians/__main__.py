@@ -46,6 +46,8 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, str, str, int]]:
     """Part, problem, dtype and batch of everything that is asked for."""
     from benchmarks.jacobians import compiling, loops, networks, scalar
 
+    from elimax import zoo
+
     known = {
         "scalar": (scalar.TASKS, scalar.BATCHES),
         "newton": (loops.NEWTON_TASKS, loops.NEWTON_BATCHES),
@@ -60,7 +62,9 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, str, str, int]]:
         tasks, batches = known[part]
         if quick and part in ("scalar", "newton", "compile"):
             tasks, batches = QUICK_TASKS, batches[:: max(1, len(batches) - 1)]
-        for name in options.problem or tasks:
+        # Scalar tasks can be any of the zoo; other parts know their own names alone.
+        asked = [n for n in options.problem or tasks if n in known[part][0] or (part == "scalar" and n in zoo.names())]
+        for name in asked:
             for dtype in options.dtype or (["float32"] if part in ("network", "planning") else ["float32", "float64"]):
                 for batch in options.batch or batches:
                     yield part, name, dtype, batch

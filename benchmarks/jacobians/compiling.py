@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -27,10 +28,17 @@ def measure(name: str, dtype: str, batch: int) -> Row:
     The row also has the seconds of planning alone, under ``"plan"``. The modes of which a compiled call is the faster
     are told apart by the caller, from the rows on time; here gains are those of compile time.
     """
+    with nothing_kept():
+        return _measure(name, dtype, batch)
+
+
+@contextlib.contextmanager
+def nothing_kept() -> Iterator[None]:
+    """Orders found earlier are not read from disk."""
     before = os.environ.get("ELIMAX_CACHE")
     os.environ["ELIMAX_CACHE"] = "off"
     try:
-        return _measure(name, dtype, batch)
+        yield
     finally:
         if before is None:
             del os.environ["ELIMAX_CACHE"]
@@ -58,7 +66,7 @@ def _measure(name: str, dtype: str, batch: int) -> Row:
         samples["plan"].append(time.perf_counter() - start)
     seconds = {name: statistics.median(times) for name, times in samples.items()}
     gain = {mode: seconds[mode] / seconds[OURS] for mode in MODES}
-    return Row("compile", name, dtype, batch, seconds, gain, 0.0)
+    return Row("compile", name, dtype, batch, seconds, gain, None)
 
 
 def _fresh(fun: Callable[..., Any]) -> Callable[..., Any]:

@@ -29,10 +29,10 @@ def newton(problem: zoo.Problem, maker: Jacobian) -> Callable[..., Any]:
     numbers = (problem.argnums,) if isinstance(problem.argnums, int) else tuple(problem.argnums)
     jacobian = maker(problem.fun, numbers)
 
-    def move(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    def move(args: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Any]]:
         residuals = jax.tree.leaves(problem.fun(*args))
         blocks = jax.tree.leaves(jacobian(*args))
-        moved = list(args)
+        moved, directions = list(args), []
         for place, number in enumerate(numbers):
             x = args[number]
             slope = scale = jnp.zeros_like(x)
@@ -40,11 +40,14 @@ def newton(problem: zoo.Problem, maker: Jacobian) -> Callable[..., Any]:
                 axes = tuple(range(r.ndim))
                 slope = slope + jnp.sum(block * r.reshape(r.shape + (1,) * x.ndim), axes)
                 scale = scale + jnp.sum(block * block, axes)
-            moved[number] = x - jnp.asarray(1e-6, x.dtype) * slope / (1 + scale)
-        return tuple(moved)
+            directions.append(slope / (1 + scale))
+            moved[number] = x - jnp.asarray(1e-6, x.dtype) * directions[-1]
+        return tuple(moved), directions
 
     def run(*args: Any) -> Any:
-        return jax.lax.scan(lambda x, _: (move(x), None), args, None, length=TURNS)[0]
+        # Points hardly move, so that they alone would agree whatever the Jacobian: directions are compared as well.
+        start = (args, [jnp.zeros_like(args[number]) for number in numbers])
+        return jax.lax.scan(lambda carry, _: (move(carry[0]), None), start, None, length=TURNS)[0][1]
 
     return run
 
