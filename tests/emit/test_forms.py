@@ -242,6 +242,26 @@ def test_programs_taken_apart(batch_last):
     close(list(actual), expected)
 
 
+@pytest.mark.parametrize("filler", [0.0, 1.0, 3.0, -2.0])
+def test_fillers_are_not_taken_for_elements(filler):
+    def fun(x):
+        return x[0] * x.at[jnp.array([1, 7])].get(mode="fill", fill_value=filler) ** 2
+
+    own = jax.jit(jax.vmap(elimax.value_and_jacobian(fun, form="loop")))(X)
+    close(own, (jax.vmap(fun)(X), jax.vmap(jax.jacfwd(fun))(X)))
+
+
+@pytest.mark.parametrize("mode", ["clip", "drop", "promise_in_bounds"])
+def test_places_by_mode(mode):
+    places = jnp.array([2, 0] if mode == "promise_in_bounds" else [2, 9])
+
+    def fun(x):
+        read = x.at[jnp.clip(places, 0, 2)].get(mode="clip") * x[1]
+        return x.at[places].set(read, mode=mode) ** 2
+
+    close(jax.jit(jax.vmap(elimax.jacobian(fun, form="loop")))(X), jax.vmap(jax.jacfwd(fun))(X))
+
+
 @pytest.mark.parametrize(
     "resisting",
     [

@@ -92,18 +92,17 @@ def indexed(equation: Equation, ids: Sequence[Ids], known: Sequence[np.ndarray |
       NotScalar: a place is not known, or lies outside and reads a filler.
     """
     data = _DATA[equation.name]
-    operands = []
-    for k, value in enumerate(known):
-        if k in data:
-            operands.append(ids[k].astype(np.int32))
-        elif value is None:
-            raise NotScalar
-        else:
-            operands.append(value)
-    with jax.ensure_compile_time_eval():
-        (result,) = equation.call(*operands)
-        result = np.asarray(result).astype(np.int64)
-    allowed = {int(i) for k in data for i in ids[k].flat}
-    if not {int(i) for i in result.flat} <= allowed:  # an index out of bounds fills with a number of its own
+    if any(value is None for k, value in enumerate(known) if k not in data):
+        raise NotScalar
+
+    def moved(offset: int) -> np.ndarray:
+        operands = [ids[k].astype(np.int32) + np.int32(offset) if k in data else value for k, value in enumerate(known)]
+        with jax.ensure_compile_time_eval():
+            (result,) = equation.call(*operands)
+            return np.asarray(result).astype(np.int64)
+
+    # What is moved moves with its number; a filler, which can be any number, stays as it is.
+    result = moved(0)
+    if not np.array_equal(moved(1), result + 1):
         raise NotScalar
     return [result]

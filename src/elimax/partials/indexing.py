@@ -263,7 +263,8 @@ def identity(equation: Equation, context: Context) -> Local | None:
 def by_numbers(equation: Equation, context: Context) -> Local | None:
     """Gather, dynamic_slice and scatters with known indices: run the operation on index numbers.
 
-    The array operand is replaced by its own flat positions plus one; where the result is zero, no element was read.
+    The array operand is replaced by its own flat positions plus one, then plus two: an element of the result that does
+    not grow with them comes from elsewhere (another operand, or a filler, which can be any number).
     """
     if equation.name.startswith("scatter"):
         indices = equation.inputs[1:2]
@@ -300,10 +301,12 @@ def _positions(
             return _added_positions(equation, context, known[id(equation.inputs[1])])
         operands: list[Any] = [np.zeros(context.shape(r.value), np.int32) for r in equation.inputs]
         operands = [known.get(id(r), zeros) for r, zeros in zip(equation.inputs, operands, strict=True)]
-        operands[operand] = np.arange(1, size + 1, dtype=np.int32).reshape(shape)
-        result = np.asarray(equation.call(*operands)[0]).ravel()
-    hit = np.flatnonzero(result > 0)
-    return hit, result[hit].astype(np.int64) - 1
+        first, second = (
+            np.asarray(equation.call(*operands[:operand], numbers.reshape(shape), *operands[operand + 1 :])[0]).ravel()
+            for numbers in (np.arange(1, size + 1, dtype=np.int32), np.arange(2, size + 2, dtype=np.int32))
+        )
+    hit = np.flatnonzero(first != second)
+    return hit, first[hit].astype(np.int64) - 1
 
 
 def _added_positions(equation: Equation, context: Context, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -45,6 +45,7 @@ CASES = {
     "gather batched": Case(lambda x: lax.gather(x, jnp.array([[1], [0], [2], [2]]), _BATCHED, (1, 1)), M),
     "gather clipped": Case(lambda x: x.at[OUT].get(mode="clip"), V),
     "gather filled": Case(lambda x: x.at[OUT].get(mode="fill", fill_value=0.0), V),
+    "gather filled with the number of an element": Case(lambda x: x[0] * x.at[OUT].get(mode="fill", fill_value=2.0), V),
     "gather wrapped": Case(lambda x: jnp.take(x, OUT, mode="wrap"), V),
     "gather promised in bounds": Case(lambda x: x.at[I].get(mode="promise_in_bounds"), V),
     "gather of unique indices": Case(lambda x: x.at[jnp.array([0, 2, 4])].get(unique_indices=True), V),
