@@ -20,7 +20,7 @@ import jax
 from elimax.emit.model import DEFAULT, Machine
 from elimax.errors import ElimaxWarning
 from elimax.plan.cache import folder
-from elimax.plan.files import write_atomically
+from elimax.plan.files import set_aside, write_atomically
 
 FORMAT = "elimax machine"
 VERSION = 1
@@ -80,14 +80,8 @@ def load(kind: str) -> Machine | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        aside = path.with_suffix(".broken")
-        try:
-            os.replace(path, aside)
-            where = f"it was moved to {aside.name}"
-        except OSError:
-            where = "it is left where it is"
         warnings.warn(
-            f"the weights in {path.name} cannot be used ({error}); {where} and defaults are used: "
+            f"the weights in {path.name} cannot be used ({error}); {set_aside(path)} and defaults are used: "
             "run 'elimax calibrate' again",
             ElimaxWarning,
             stacklevel=2,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 
 from elimax.cost.bounds import cut_bound
@@ -48,7 +47,7 @@ def auto(
       The cheapest order found; its method names the search that found it.
     """
     progress = Progress() if progress is None else progress
-    try:
+    with progress.until_interrupted():
         for order in simple_orders(problem, limits, seed):
             progress.count(1)
             progress.offer(order)
@@ -57,17 +56,7 @@ def auto(
         worthwhile = len(problem.eliminable) > 1 and limits.evaluations != 0 and limits.left > COMPILED
         if worthwhile and not progress.ended:
             _search(problem, limits, seed, progress, executor)
-    except KeyboardInterrupt:
-        if progress.best is None:
-            raise
-        progress.interrupted = True
-    assert progress.best is not None  # the forward order is always there
-    return dataclasses.replace(
-        progress.best,
-        lower_bound=progress.lower_bound,
-        optimal=progress.proved,
-        evaluations=progress.evaluations,
-    )
+    return progress.result()
 
 
 def _search(problem: Problem, limits: Limits, seed: int, progress: Progress, executor: str | Executor | None) -> None:

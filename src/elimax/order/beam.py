@@ -7,7 +7,6 @@ the best order is optimal.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
@@ -101,23 +100,13 @@ def beam(
             "Use order='auto'"
         )
     progress = Progress() if progress is None else progress
-    try:
+    with progress.until_interrupted():
         for order in simple_orders(problem, limits, seed):
             progress.offer(order)
         progress.raise_bound(cut_bound(problem))
         if not progress.ended and limits.left > 0 and limits.evaluations != 0:
             _widen(problem, limits, seed, width, rank, progress)
-    except KeyboardInterrupt:
-        if progress.best is None:
-            raise
-        progress.interrupted = True
-    assert progress.best is not None
-    return dataclasses.replace(
-        progress.best,
-        lower_bound=progress.lower_bound,
-        optimal=progress.proved,
-        evaluations=progress.evaluations,
-    )
+    return progress.result()
 
 
 def _widen(

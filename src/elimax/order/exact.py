@@ -70,7 +70,7 @@ def exact(
             "Use order='auto'"
         )
     progress = Progress() if progress is None else progress
-    try:
+    with progress.until_interrupted():
         for order in simple_orders(problem, limits, seed):
             progress.count(1)
             progress.offer(order)
@@ -81,18 +81,7 @@ def exact(
             _exact(problem, limits, seed, int(memory), progress)
         else:
             exact_blocks(problem, limits, int(memory), progress)
-    except KeyboardInterrupt:
-        if progress.best is None:
-            raise
-        progress.interrupted = True
-    assert progress.best is not None
-    return dataclasses.replace(
-        progress.best,
-        method="exact" if progress.proved else progress.best.method,
-        lower_bound=progress.lower_bound,
-        optimal=progress.proved,
-        evaluations=progress.evaluations,
-    )
+    return progress.result("exact" if progress.proved else None)
 
 
 def _exact(problem: Problem, limits: Limits, seed: int, memory: int, progress: Progress) -> None:

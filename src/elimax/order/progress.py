@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import threading
+from collections.abc import Iterator
 
 from elimax.order.result import Order
 
@@ -51,3 +54,28 @@ class Progress:
         """Report work done."""
         with self._lock:
             self.evaluations += evaluations
+
+    @contextlib.contextmanager
+    def until_interrupted(self) -> Iterator[None]:
+        """A part of the search that an interrupt ends, with the best order so far as the result.
+
+        Raises:
+          KeyboardInterrupt: there is no order yet.
+        """
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self.best is None:
+                raise
+            self.interrupted = True
+
+    def result(self, method: str | None = None) -> Order:
+        """The best order with what is known about it; ``method`` replaces the name of the search that found it."""
+        assert self.best is not None
+        return dataclasses.replace(
+            self.best,
+            method=self.best.method if method is None else method,
+            lower_bound=self.lower_bound,
+            optimal=self.proved,
+            evaluations=self.evaluations,
+        )

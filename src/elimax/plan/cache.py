@@ -21,7 +21,7 @@ from elimax.graph.hashing import canonical_numbering, structural_hash
 from elimax.graph.types import Graph
 from elimax.order.given import check_order
 from elimax.order.result import Order
-from elimax.plan.files import write_atomically
+from elimax.plan.files import set_aside, write_atomically
 from elimax.version import __version__
 
 FORMAT = 1
@@ -96,12 +96,12 @@ class OrderCache:
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:
-            self._set_aside(path, error)
+            _damaged(path, error)
             return None
         try:
             found = self._decode(json.loads(text), question)
         except (ValueError, KeyError, TypeError, OrderError) as error:
-            self._set_aside(path, error)
+            _damaged(path, error)
             return None
         _touch(path)
         return found
@@ -142,19 +142,6 @@ class OrderCache:
         fields["vertices"] = check_order(self._graph.eliminable, steps)
         return Order(**fields)
 
-    def _set_aside(self, path: Path, error: Exception) -> None:
-        aside = path.with_suffix(".broken")
-        try:
-            os.replace(path, aside)
-            where = f"it was moved to {aside.name}"
-        except OSError:
-            where = "it is left where it is"
-        warnings.warn(
-            f"a cached plan, {path.name}, is damaged ({error}); {where} and the plan is made anew",
-            ElimaxWarning,
-            stacklevel=2,
-        )
-
 
 def sweep(directory: Path, max_bytes: int = MAX_BYTES) -> int:
     """Remove the files that were used longest ago until the rest fits; returns how many were removed."""
@@ -174,6 +161,14 @@ def sweep(directory: Path, max_bytes: int = MAX_BYTES) -> int:
         total -= size
         removed += 1
     return removed
+
+
+def _damaged(path: Path, error: Exception) -> None:
+    warnings.warn(
+        f"a cached plan, {path.name}, is damaged ({error}); {set_aside(path)} and the plan is made anew",
+        ElimaxWarning,
+        stacklevel=3,
+    )
 
 
 def _touch(path: Path) -> None:

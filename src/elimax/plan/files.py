@@ -1,4 +1,4 @@
-"""Files that are complete or absent, never half written."""
+"""Files that are complete or absent, never half written; damaged ones are set aside."""
 
 from __future__ import annotations
 
@@ -18,3 +18,13 @@ def write_atomically(path: str | os.PathLike[str], text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def set_aside(path: Path) -> str:
+    """Move a damaged file out of the way, for people to look at; returns what became of it, in words."""
+    aside = path.with_suffix(".broken")
+    try:
+        os.replace(path, aside)
+    except OSError:
+        return "it is left where it is"
+    return f"it was moved to {aside.name}"
