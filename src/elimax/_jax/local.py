@@ -160,7 +160,9 @@ def _simplify(closed: Any, num_operands: int, free: list[int], linear: bool) -> 
         nonlocal slots
         if isinstance(atom, int):
             return atom
-        constants[slots] = np.full(aval.shape, atom.sign, aval.dtype) if isinstance(atom, _One) else atom
+        constants[slots] = (
+            np.full(aval.shape, atom.sign, aval.dtype) if isinstance(atom, _One) else np.broadcast_to(atom, aval.shape)
+        )
         slots += 1
         return slots - 1
 
@@ -235,6 +237,17 @@ def _constant(slot: int, steps: list[Any], constants: dict[int, Any]) -> np.ndar
     return value.reshape(-1)[:1].reshape(()) if value.size and (value == value.reshape(-1)[0]).all() else value
 
 
+_FOLDED: dict[str, Callable[..., Any]] = {"mul": np.multiply, "div": np.divide, "neg": np.negative}
+"""Operations on known numbers that NumPy does to the last bit as JAX does, and without compiling them."""
+
+
+def _is_number(atom: Any, dtype: Any) -> bool:
+    """Whether an atom is the same known float everywhere."""
+    if dtype not in (np.float32, np.float64):
+        return False
+    return isinstance(atom, _One) or (isinstance(atom, np.ndarray) and atom.shape == () and atom.dtype == dtype)
+
+
 def _reduce(equation: Any, atoms: list[Any]) -> Any:
     """What an equation is when one of its operands is one: an alias, another one, or None to keep it."""
     name = equation.primitive.name
@@ -248,6 +261,11 @@ def _reduce(equation: Any, atoms: list[Any]) -> Any:
         for k in (0, 1):
             if isinstance(atoms[k], _One) and atoms[k].sign == 1 and same(1 - k):
                 return atoms[1 - k]
+    if name in _FOLDED and all(_is_number(a, aval.dtype) for a in atoms):
+        numbers = [np.asarray(a.sign, aval.dtype) if isinstance(a, _One) else a for a in atoms]
+        if not all(isinstance(a, _One) for a in atoms):
+            with np.errstate(all="ignore"):
+                return np.asarray(_FOLDED[name](*numbers), aval.dtype)
     first = atoms[0] if atoms else None
     if not isinstance(first, _One):
         return None

@@ -26,10 +26,12 @@ class Algebra(Protocol):
     Attributes:
       rule: the cost rule.
       tables: what has been worked out so far, in the form that compiled code reads.
+      products: the products worked out so far, for loops in which a call for each is too slow.
     """
 
     rule: str
     tables: Tables
+    products: dict[tuple[int, int], tuple[int, int]]
 
     def product(self, left: int, right: int) -> tuple[int, int]:
         """Structure and cost of ``left @ right``, left the edge mid -> out, right the edge in -> mid."""
@@ -47,7 +49,7 @@ class _Remembered:
         check_rule(rule)
         self.rule = rule
         self.tables = Tables()
-        self._products: dict[tuple[int, int], tuple[int, int]] = {}
+        self.products: dict[tuple[int, int], tuple[int, int]] = {}
         self._sums: dict[tuple[int, int], int] = {}
         self._lock = threading.RLock()
 
@@ -61,14 +63,14 @@ class _Remembered:
 
     def product(self, left: int, right: int) -> tuple[int, int]:
         """Structure and cost of ``left @ right``."""
-        found = self._products.get((left, right))
+        found = self.products.get((left, right))
         if found is None:
             with self._lock:
-                if (left, right) not in self._products:
+                if (left, right) not in self.products:
                     result = self._product(left, right)
                     self.tables.add_product(left, right, *result)
-                    self._products[left, right] = result
-                found = self._products[left, right]
+                    self.products[left, right] = result
+                found = self.products[left, right]
         return found
 
     def sum(self, old: int, new: int) -> int:

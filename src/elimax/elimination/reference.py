@@ -35,9 +35,13 @@ class Elimination:
 
     def price(self, v: int) -> int:
         """What eliminating vertex ``v`` would cost now."""
-        product = self.problem.algebra.product
-        rights = self.ins[v].values()
-        return sum(product(left, right)[1] for left in self.outs[v].values() for right in rights)
+        algebra, rights = self.problem.algebra, self.ins[v].values()
+        known, cost = algebra.products, 0
+        for left in self.outs[v].values():
+            for right in rights:
+                found = known.get((left, right)) or algebra.product(left, right)
+                cost += found[1]
+        return cost
 
     def eliminate(self, v: int) -> int:
         """Eliminate a vertex.
@@ -49,11 +53,11 @@ class Elimination:
           The cost: the sum over pairs of an in- and an out-edge of the cost of their product.
         """
         algebra = self.problem.algebra
-        outs, cost = self.outs[v], 0
+        known, outs, cost = algebra.products, self.outs[v], 0
         for source, right in self.ins[v].items():
             fan = self.outs[source]
             for target, left in outs.items():
-                new, multiplications = algebra.product(left, right)
+                new, multiplications = known.get((left, right)) or algebra.product(left, right)
                 cost += multiplications
                 if new < 0:
                     continue

@@ -147,12 +147,19 @@ def _look_ahead(problem: Problem, rank: list[int], bias: list[int], width: int) 
     """Among the ``width`` cheapest vertices take the one that leaves its neighbours cheapest."""
     state = Elimination(problem)
     price = {v: state.price(v) - bias[v] for v in problem.eliminable}
+    added: dict[int, int] = {}  # as long as nothing has changed around a vertex
     order: list[int] = []
     while price:
         candidates = heapq.nsmallest(width, price, key=lambda v: (price[v], rank[v]))
-        best = min(candidates, key=lambda v: (price[v] + _added(state, v, price, bias), price[v], rank[v]))
+        for v in candidates:
+            if v not in added:
+                added[v] = _added(state, v, price, bias)
+        best = min(candidates, key=lambda v: (price[v] + added[v], price[v], rank[v]))
         neighbours = [*state.ins[best], *state.outs[best]]
         state.eliminate(best)
+        for u in neighbours:
+            for v in (u, *state.ins[u], *state.outs[u]):
+                added.pop(v, None)
         order.append(best)
         del price[best]
         for u in neighbours:

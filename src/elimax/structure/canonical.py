@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from elimax.structure.relation import labels_of, replace_labels
+from elimax.structure.relation import labels_of
 from elimax.structure.term import Affine, AxisMap, IndexTable, Kind, Table, Term
 
 
@@ -61,10 +61,17 @@ def _renumber(axis: AxisMap, mapping: Mapping[int, AxisMap]) -> AxisMap:
             return Affine(int(axis.table.indices[0]))
         ((label, stride),) = target.parts
         return Table(label, axis.table if stride > 0 else IndexTable(axis.table.indices[::-1]))
-    clean = {k: Affine(0) if isinstance(v, Table) else v for k, v in mapping.items()}
-    result = replace_labels(axis, clean)
-    assert isinstance(result, Affine)
-    return Affine(result.offset, tuple(sorted(result.parts, key=lambda part: (-abs(part[1]), part[0]))))
+    offset, strides = axis.offset, dict[int, int]()
+    for label, stride in axis.parts:
+        target = mapping[label]
+        if isinstance(target, Affine) and target.parts:  # otherwise a label of one value, which is zero
+            ((new, sign),) = target.parts
+            offset += stride * target.offset
+            strides[new] = strides.get(new, 0) + stride * sign
+    parts = [part for part in strides.items() if part[1]]
+    if len(parts) > 1:
+        parts.sort(key=lambda part: (-abs(part[1]), part[0]))
+    return Affine(offset, tuple(parts))
 
 
 def sort_key(term: Term) -> tuple:
