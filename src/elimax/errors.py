@@ -29,6 +29,10 @@ class PlanFormatError(ElimaxError, ValueError):
     """A plan file is not one, is truncated, or was written by an incompatible version."""
 
 
+class ModeError(ElimaxError, ValueError):
+    """The name of a mode is unknown, or the mode cannot be had for a function."""
+
+
 class ProblemError(ElimaxError, ValueError):
     """The zoo has no problem of that name, or the problem has no such option."""
 

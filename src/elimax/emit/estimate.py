@@ -75,6 +75,8 @@ def _equation(program: Program, equation: Equation) -> float:
         return EQUATION + PRODUCT * size * math.prod(shapes[1]) / max(1, shapes[1][0])
     if equation.name in ("cholesky", "lu", "qr", "eigh", "svd", "triangular_solve", "householder_product"):
         return EQUATION + PRODUCT * size * shapes[0][-1]
+    if equation.name.startswith("scatter"):
+        return EQUATION + ELEMENT * (size + _WEIGHTS.get(equation.name, 30.0) * math.prod(shapes[2]))
     if equation.name.startswith(("reduce", "arg", "cum")):
         size = max(size, math.prod(shapes[0]))
     return EQUATION + ELEMENT * _WEIGHTS.get(equation.name, 1.0) * size

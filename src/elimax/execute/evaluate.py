@@ -14,12 +14,14 @@ from elimax._jax import trace
 from elimax._jax.program import as_function, has_symbolic_shapes
 from elimax.errors import ElimaxWarning
 from elimax.execute.accumulate import Edges
+from elimax.execute.coloured import coloured_mode, coloured_modes
 from elimax.execute.emission import emitted
 from elimax.execute.layout import identity_block, write_block
 from elimax.execute.modes import ELIMINATION, MOST_PRODUCTS, Emit, cheapest, modes_of, predictions, products
 from elimax.execute.run import run
 from elimax.partials.build import Linearisation, linearise
 from elimax.plan import Plan, make_plan
+from elimax.plan.types import COLOURED
 
 FlatFunction = Callable[..., tuple[Sequence[Any], Sequence[Any]]]
 """Maps arrays to a list of results to differentiate and a list of auxiliary results."""
@@ -90,7 +92,7 @@ def evaluate(
       order: an order's name, a sequence of vertices, or a plan.
       cost: what the order search minimises.
       output: "dense" or "bcoo".
-      budget: seconds for the order search; None lets it decide.
+      budget: seconds for the order search; None for a usual amount of work.
       seed: seed of the order search.
       values: whether the values of the results are wanted.
       form: one of `FORMS`.
@@ -103,24 +105,31 @@ def evaluate(
         return _by_jax(traced, inputs, output)
     lin = linearise(traced.closed, [True] * len(inputs), name, traced.num_outputs)
     plan = plan_of(lin, order, cost=cost, budget=budget, seed=seed)
-    if output == "dense":
-        if isinstance(order, str) and order == "auto":
-            plan = with_modes(plan, traced, lin, inputs)
-        if plan.mode != ELIMINATION:
-            return Evaluation(*modes_of(traced.closed, traced.num_outputs, values)[plan.mode](*inputs))
+    if isinstance(order, str) and order == "auto":
+        plan = with_modes(plan, traced, lin, inputs, output)
+    if plan.mode in COLOURED:
+        return Evaluation(*coloured_mode(plan.mode, traced.closed, lin, plan.order, output, values)(*inputs))
+    if plan.mode != ELIMINATION and output == "dense":
+        return Evaluation(*modes_of(traced.closed, traced.num_outputs, values)[plan.mode](*inputs))
     emit = _elimination(traced, lin, plan, output, values)
     return Evaluation(*emitted(emit, inputs, lin.program, form, layout, name, elementary))
 
 
-def with_modes(plan: Plan, traced: Traced, lin: Linearisation, inputs: Sequence[Any]) -> Plan:
-    """The plan with JAX's own modes as candidates, where `elimax.execute.modes` says that elimination has rivals."""
+def with_modes(plan: Plan, traced: Traced, lin: Linearisation, inputs: Sequence[Any], output: str = "dense") -> Plan:
+    """The plan with JAX's own modes and the compressed ones as candidates, where elimination has rivals.
+
+    See `elimax.execute.modes` for where that is. Only compressed modes rival elimination for sparse output.
+    """
     if any(jnp.issubdtype(x.dtype, jnp.complexfloating) for x in inputs):
         return plan
     count = products(lin.graph, plan.order)
     if not lin.opaque_operations and count <= MOST_PRODUCTS:
         return plan
-    modes = modes_of(traced.closed, traced.num_outputs, values=False)
-    elimination = count if count > MOST_PRODUCTS else _elimination(traced, lin, plan, "dense", values=False)
+    modes = modes_of(traced.closed, traced.num_outputs, values=False) if output == "dense" else {}
+    modes |= coloured_modes(traced.closed, lin, plan.order, output, values=False)
+    if not modes:
+        return plan
+    elimination = count if count > MOST_PRODUCTS else _elimination(traced, lin, plan, output, values=False)
     predicted = predictions(elimination, modes, traced.closed, inputs)
     return dataclasses.replace(plan, modes=tuple(predicted.items()), mode=cheapest(predicted))
 

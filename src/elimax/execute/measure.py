@@ -14,7 +14,7 @@ import numpy as np
 from elimax.execute.evaluate import FlatFunction, evaluate
 from elimax.order import search
 from elimax.plan import Plan
-from elimax.plan.types import BASELINES, ELIMINATION, MODES
+from elimax.plan.types import BASELINES, COLOURED, ELIMINATION, JAX_MODES
 
 ROUNDS = 5
 """Least number of turns in which every candidate is called; the fastest call of each counts."""
@@ -64,9 +64,11 @@ def candidates(plan: Plan) -> dict[str, Plan]:
             continue
         changed = {"order": found.vertices, "method": name, "multiplications": found.multiplications, "optimal": False}
         plans[f"{name} order"] = dataclasses.replace(plan, mode=ELIMINATION, **changed)
-    for mode in MODES:
-        if mode != ELIMINATION:
-            plans[f"JAX {mode}"] = dataclasses.replace(plan, mode=mode)
+    for mode in JAX_MODES:
+        plans[f"JAX {mode}"] = dataclasses.replace(plan, mode=mode)
+    for mode in COLOURED:
+        if mode in dict(plan.modes):
+            plans[mode] = dataclasses.replace(plan, mode=mode)
     return plans
 
 

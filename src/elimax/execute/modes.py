@@ -103,7 +103,7 @@ def predictions(
         if name == "forward" and once * directions > SHARED * 1e9 * found[ELIMINATION]:
             continue
         try:
-            found[name] = _predict(emit, inputs) * (RESIDUALS if name == "reverse" else 1.0)
+            found[name] = _predict(emit, inputs) * (1.0 if name.endswith("forward") else RESIDUALS)
         except (TypeError, ValueError, NotImplementedError):  # custom_vjp forward, while loops in reverse
             continue
     return dict(sorted(found.items(), key=lambda item: item[1]))

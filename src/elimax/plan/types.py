@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 
 from elimax.elimination.steps import Step
+from elimax.errors import ModeError
 from elimax.graph.hashing import structural_hash
 from elimax.graph.types import Graph
 from elimax.order import search
@@ -16,8 +17,14 @@ from elimax.order import search
 ELIMINATION = "elimination"
 """The mode of a plan that follows its order."""
 
-MODES = (ELIMINATION, "forward", "reverse")
-"""All modes; the others are JAX's own."""
+JAX_MODES = ("forward", "reverse")
+"""JAX's own modes."""
+
+COLOURED = ("coloured forward", "coloured reverse", "mixed")
+"""JAX's modes on columns, on rows, or on some of both, that are summed up where the pattern allows it."""
+
+MODES = (ELIMINATION, *JAX_MODES, *COLOURED)
+"""All modes."""
 
 BASELINES = ("forward", "reverse", "markowitz")
 
@@ -37,8 +44,8 @@ class Plan:
       opaque: names of the operations that JAX itself differentiates.
       evaluations: number of orders or sets that the search priced.
       seconds: time that the search took.
-      modes: predicted seconds of one call by mode, the cheapest first: elimination, and JAX's forward and reverse mode
-        where they are candidates; empty where elimination has no rival.
+      modes: predicted seconds of one call by mode, the cheapest first: elimination, and those of JAX's modes and of the
+        colouring-compressed ones that are candidates; empty where elimination has no rival.
       mode: the mode that is taken.
       measured: measured seconds of one call by candidate, the fastest first; empty if nothing was measured.
       measured_batch: the number of points of that call.
@@ -80,6 +87,20 @@ class Plan:
         if self.optimal or self.multiplications <= self.lower_bound:
             return 0.0
         return (self.multiplications - self.lower_bound) / self.multiplications
+
+    def with_mode(self, mode: str) -> Plan:
+        """The plan with another mode.
+
+        Args:
+          mode: ``"elimination"``, ``"forward"``, ``"reverse"``, ``"coloured forward"``, ``"coloured reverse"`` or
+            ``"mixed"``.
+
+        Raises:
+          ModeError: if there is no such mode.
+        """
+        if mode not in MODES:
+            raise ModeError(f"unknown mode {mode!r}; expected one of {', '.join(map(repr, MODES))}")
+        return dataclasses.replace(self, mode=mode)
 
     def explain(self) -> str:
         """What the plan does, vertex by vertex."""

@@ -1,0 +1,238 @@
+"""Modes of JAX on compressed seeds: the Jacobian from as many JVPs and VJPs as its pattern has colours.
+
+Columns that share no row are summed up in one tangent, rows that share no column in one cotangent; then each entry is
+picked out of the products at a place that is known beforehand. The function itself is differentiated by ``jax.jvp`` and
+``jax.vjp``, so that every rule of JAX and of the user holds. This serves where elimination loses structure that is
+there: behind loops, branches and solves, which it takes for dense.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse as sp
+
+from elimax._jax.program import as_function
+from elimax.elimination.steps import Step
+from elimax.errors import ModeError
+from elimax.execute.dependence import MOST_ENTRIES, blocks
+from elimax.execute.layout import write_block
+from elimax.execute.modes import Emit
+from elimax.partials.build import Linearisation
+from elimax.structure.canonical import make_term
+from elimax.structure.colouring import Colouring, Pattern, colour_both, colour_columns, colour_rows
+from elimax.structure.term import AxisMap, IndexTable, Kind, Table
+
+REVERSE = 1.5
+"""What a VJP counts in JVPs when entries are divided between the two."""
+
+SHARE = 0.9
+"""A compressed mode is no candidate unless its products are fewer than this share of those of the simple modes."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Compression:
+    """How a Jacobian is read from compressed products.
+
+    Attributes:
+      pattern: of the whole Jacobian, all results above each other and all arguments side by side.
+      colouring: of that.
+    """
+
+    pattern: Pattern
+    colouring: Colouring
+
+
+def whole_pattern(lin: Linearisation, order: Sequence[Step]) -> Pattern | None:
+    """The pattern of the whole Jacobian; None if it is unknown, empty, or too large to write out."""
+    found = blocks(lin, order)
+    if not found or not found[0] or any(m is None or 0 in m.shape for row in found for m in row):
+        return None
+    if sum(m.nnz for row in found for m in row if m is not None) > MOST_ENTRIES:
+        return None
+    entries: Any = sp.block_array(found, format="coo")
+    return Pattern.of(entries.shape, entries.row, entries.col)
+
+
+def compressions(pattern: Pattern) -> dict[str, Compression]:
+    """The compressed modes that need fewer products than JAX's own, by name."""
+    m, n = pattern.shape
+    found = {"coloured forward": colour_columns(pattern), "coloured reverse": colour_rows(pattern)}
+    costs = {name: c.num_forward + REVERSE * c.num_reverse for name, c in found.items() if c is not None}
+    least = min([*costs.values(), float(n), REVERSE * m])
+    found["mixed"] = colour_both(pattern, REVERSE, SHARE * least)
+    kept = {}
+    for name, c in found.items():
+        if c is None or (name == "mixed" and not (c.num_forward and c.num_reverse)):
+            continue
+        if name == "mixed" or c.num_forward + c.num_reverse < SHARE * (n if name == "coloured forward" else m):
+            kept[name] = Compression(pattern, c)
+    return kept
+
+
+def compression(pattern: Pattern, mode: str) -> Compression:
+    """The compression of a mode that was asked for, whether or not it saves products."""
+    m, n = pattern.shape
+    colour = {"coloured forward": colour_columns, "coloured reverse": colour_rows, "mixed": colour_both}[mode]
+    found = colour(pattern)
+    if found is None:  # too dense to be coloured: every line has its own colour
+        by_row = np.full(pattern.num_entries, mode == "coloured reverse")
+        none, num = np.full(max(m, n), -1, np.int32), m if by_row.any() else n
+        own = np.arange(num, dtype=np.int32)
+        found = Colouring(none[:n], own, by_row, 0, num) if by_row.any() else Colouring(own, none[:m], by_row, num, 0)
+    return Compression(pattern, found)
+
+
+def coloured_modes(
+    closed: Any, lin: Linearisation, order: Sequence[Step], output: str, values: bool
+) -> dict[str, Emit]:
+    """The compressed modes that are worth a look, by name.
+
+    Args:
+      closed: the traced function.
+      lin: the same, linearised.
+      order: an order of elimination, which decides how much of the structure is seen.
+      output: "dense" or "bcoo".
+      values: whether the values of the results are wanted.
+    """
+    pattern = whole_pattern(lin, order)
+    if pattern is None:
+        return {}
+    return {name: _emission(closed, lin, c, output, values) for name, c in compressions(pattern).items()}
+
+
+def coloured_mode(mode: str, closed: Any, lin: Linearisation, order: Sequence[Step], output: str, values: bool) -> Emit:
+    """One compressed mode, for a plan that names it.
+
+    Raises:
+      ModeError: if the pattern is unknown or too large.
+    """
+    pattern = whole_pattern(lin, order)
+    if pattern is None:
+        raise ModeError(
+            f"mode {mode!r} needs the pattern of a Jacobian with entries, of which at most {MOST_ENTRIES:,} may differ "
+            "from zero; this one is empty, unknown or larger. Use the mode 'elimination', 'forward' or 'reverse'."
+        )
+    return _emission(closed, lin, compression(pattern, mode), output, values)
+
+
+def _emission(closed: Any, lin: Linearisation, compressed: Compression, output: str, values: bool) -> Emit:
+    function = as_function(closed)
+    num_outputs = len(lin.outputs)
+    colouring = compressed.colouring
+
+    def fun(*args: Any) -> tuple[list[Any], tuple[list[Any], list[Any]]]:
+        results = function(*args)
+        outputs = results[:num_outputs]
+        return outputs, (outputs, results[num_outputs:])
+
+    def emit(*inputs: Any) -> tuple[list[Any], list[Any], list[list[Any]]]:
+        inputs = tuple(jnp.asarray(x) for x in inputs)
+        outputs: list[Any] = []
+        aux: list[Any] = []
+        forward = reverse = None
+        if colouring.num_forward:
+            seeds = _seeds(colouring.columns, colouring.num_forward, inputs)
+            push = lambda *tangents: jax.jvp(fun, inputs, tangents, has_aux=True)[1:]  # noqa: E731
+            forward, (outputs, aux) = jax.vmap(push, out_axes=(0, None))(*seeds)
+        if colouring.num_reverse:
+            outputs, pull, (_, aux) = jax.vjp(fun, *inputs, has_aux=True)
+            reverse = jax.vmap(pull)(_seeds(colouring.rows, colouring.num_reverse, outputs))
+        if forward is None and reverse is None:
+            outputs, (_, aux) = fun(*inputs)
+        entries = _entries(compressed, outputs, inputs, forward, reverse)
+        found = [
+            [_block(*entries[i][j], tuple(y.shape), tuple(x.shape), y.dtype, output) for j, x in enumerate(inputs)]
+            for i, y in enumerate(outputs)
+        ]
+        return (list(outputs) if values else []), list(aux), found
+
+    return emit
+
+
+def _seeds(colours: np.ndarray, count: int, like: Sequence[Any]) -> list[Any]:
+    """For each array, [count, *shape]: ones where an element has the colour."""
+    seeds, start = [], 0
+    for x in like:
+        own = colours[start : start + x.size].astype(np.int32)
+        start += x.size
+        ones = own[None] == jnp.arange(count, dtype=np.int32)[:, None]
+        seeds.append(ones.astype(x.dtype).reshape(count, *x.shape))
+    return seeds
+
+
+def _entries(
+    compressed: Compression, outputs: Sequence[Any], inputs: Sequence[Any], forward: Any, reverse: Any
+) -> list[list[tuple[np.ndarray, np.ndarray, Any]]]:
+    """For each block, rows and columns of its entries, sorted, and their values."""
+    pattern, colouring = compressed.pattern, compressed.colouring
+    row_bounds = np.cumsum([0, *(y.size for y in outputs)])
+    column_bounds = np.cumsum([0, *(x.size for x in inputs)])
+    result = []
+    for i, y in enumerate(outputs):
+        first, last = pattern.row_start[row_bounds[i]], pattern.row_start[row_bounds[i + 1]]
+        columns = pattern.columns[first:last]
+        line = []
+        for j, x in enumerate(inputs):
+            inside = first + np.flatnonzero((columns >= column_bounds[j]) & (columns < column_bounds[j + 1]))
+            r = pattern.rows[inside].astype(np.int64) - row_bounds[i]
+            c = pattern.columns[inside].astype(np.int64) - column_bounds[j]
+            by_row = colouring.by_row[inside]
+            ahead = colouring.columns[pattern.columns[inside]] * np.int64(y.size) + r
+            back = colouring.rows[pattern.rows[inside]] * np.int64(x.size) + c
+            parts = []
+            if not by_row.all():
+                parts.append(jnp.ravel(forward[i]).astype(y.dtype))
+                back = back + colouring.num_forward * y.size
+            if by_row.any():
+                parts.append(jnp.ravel(reverse[j]).astype(y.dtype))
+            line.append((r, c, _picked(parts, np.where(by_row, back, ahead), y.dtype)))
+        result.append(line)
+    return result
+
+
+def _picked(parts: list[Any], where: np.ndarray, dtype: Any) -> Any:
+    """Elements of the parts, joined, at known places."""
+    if not where.size:
+        return jnp.zeros((0,), dtype)
+    flat = parts[0] if len(parts) == 1 else jnp.concatenate(parts)
+    if where.size == flat.size and np.array_equal(where, np.arange(flat.size)):
+        return flat
+    index = where.astype(np.int32 if flat.size < 2**31 else np.int64)
+    return flat.at[index].get(mode="promise_in_bounds")
+
+
+def _block(
+    rows: np.ndarray,
+    columns: np.ndarray,
+    data: Any,
+    out_shape: tuple[int, ...],
+    in_shape: tuple[int, ...],
+    dtype: Any,
+    output: str,
+) -> Any:
+    """One block from its entries, which are sorted by row and column."""
+    shape = (*out_shape, *in_shape)
+    if not rows.size:
+        return write_block((), (), out_shape, in_shape, dtype, output)
+    index = [*_unravelled(rows, out_shape), *_unravelled(columns, in_shape)]
+    if output == "bcoo":
+        from jax.experimental.sparse import BCOO  # half a second to import, and most callers never need it
+
+        places = np.stack(index, axis=1) if index else np.zeros((1, 0))
+        return BCOO((data, jnp.asarray(places, np.int32)), shape=shape, indices_sorted=True, unique_indices=True)
+    if rows.size == math.prod(shape):
+        return data.reshape(shape)
+    maps: list[AxisMap] = [Table(0, IndexTable(axis)) for axis in index]
+    term, _ = make_term({0: rows.size}, maps[: len(out_shape)], maps[len(out_shape) :], [0], Kind.VARIABLE)
+    return write_block((term,), (data.reshape(term.value_shape),), out_shape, in_shape, dtype, output)
+
+
+def _unravelled(flat: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    return np.unravel_index(flat, shape) if shape else ()
