@@ -8,7 +8,9 @@ from tests.problems import block_like_problem, published_graph, random_graph, ra
 
 from elimax.elimination import reference
 from elimax.order import auto as auto_module
+from elimax.order import limits as limits_module
 from elimax.order import search
+from elimax.order.limits import SEARCHED_FROM
 from elimax.order.progress import Progress
 from elimax.order.result import Order
 
@@ -129,3 +131,15 @@ def test_annealing_ends_at_a_known_bound():
     progress.raise_bound(10**6)
     found = search(random_graph(3, middle=60, degree=3), "annealing", budget=60, progress=progress)
     assert found.evaluations == 0
+
+
+@pytest.mark.parametrize("name", ["auto", "annealing", "beam", "exact"])
+@pytest.mark.parametrize("scalar", [True, False])
+def test_without_limits_the_clock_does_not_matter(monkeypatch, name, scalar):
+    problem = random_problem(5, "executed", middle=60, degree=3) if scalar else block_like_problem(5, middle=80)
+    assert problem.sources.size >= SEARCHED_FROM
+    usual = search(problem, name)
+    hours = itertools.count(step=3600.0)
+    monkeypatch.setattr(limits_module.time, "perf_counter", lambda: next(hours))
+    slow = search(problem, name)
+    assert (slow.vertices, slow.lower_bound, slow.method) == (usual.vertices, usual.lower_bound, usual.method)

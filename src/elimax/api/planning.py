@@ -41,7 +41,7 @@ def plan(
       allow_int: as for ``jacobian``.
       order: as for ``jacobian``.
       cost: as for ``jacobian``.
-      budget: seconds that the search may take; None for a default.
+      budget: seconds that the search may take; None for a usual amount of work, the same in every process.
       seed: of the search.
       max_evaluations: limits the search by work instead of time; the plan then depends on the seed alone.
       executor: where ``order="auto"`` searches: None for threads of this process, ``"processes"``, ``"ray"``, or an

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 
 from elimax.cost.bounds import cut_bound
@@ -9,7 +10,7 @@ from elimax.elimination.evaluate import is_small
 from elimax.elimination.problem import Problem
 from elimax.elimination.steps import vertices_of
 from elimax.order.annealing import annealing
-from elimax.order.limits import Limits
+from elimax.order.limits import Limits, prices
 from elimax.order.portfolio import portfolio
 from elimax.order.progress import Progress
 from elimax.order.result import Order
@@ -33,7 +34,7 @@ def auto(
     """Try several searches and keep the best order; stop when it is proved optimal.
 
     Forward, reverse and greedy orders come first, with the minimum cut bound. If there is time, annealing and a
-    search for better bounds run on a core each. An interrupt ends the search with the best order so far.
+    search for better bounds run on a core each, or one after the other if work is limited and time is not. An interrupt ends the search with the best order so far.
 
     Args:
       problem: the graph and the cost rule.
@@ -73,13 +74,19 @@ def _search(problem: Problem, limits: Limits, seed: int, progress: Progress, exe
         else:
             tasks.append(pool.submit(portfolio, problem, limits, seed, progress, executor))
         if problem.is_scalar and len(problem.eliminable) <= LARGE:
-            tasks.append(pool.submit(improve_bound, problem, limits, progress))
+            tasks.append(pool.submit(improve_bound, problem, _for_bounds(problem, limits), progress))
         try:
             wait(tasks)
         finally:
             progress.stopped.set()
         for task in tasks:
             task.result()
+
+
+def _for_bounds(problem: Problem, limits: Limits) -> Limits:
+    if limits.evaluations is None:
+        return limits
+    return dataclasses.replace(limits, evaluations=prices(limits.evaluations, problem))
 
 
 def _anneal(problem: Problem, limits: Limits, seed: int, progress: Progress) -> None:

@@ -5,8 +5,25 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from typing import Any
 
+from elimax.elimination.problem import Problem
 from elimax.errors import OrderError
+
+WORK_PER_EDGE = 100
+"""Proposals of annealing per edge in a search that is given no limits."""
+
+MOST_WORK, MOST_BLOCK_WORK = 50_000_000, 200_000
+"""Most proposals times edges, for graphs of scalars, where a proposal takes some nanoseconds per edge, and of blocks."""
+
+LEAST_PER_EDGE = 10
+"""Proposals per edge on large graphs of scalars, which are annealed in windows."""
+
+SETS = 3
+"""A search over sets that is asked for by its name may take so many times as long."""
+
+SEARCHED_FROM = 100
+"""With fewer edges the portfolio leaves it at simple orders: starting a search takes longer than it gains."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,13 +41,13 @@ class Limits:
     started: float = dataclasses.field(default_factory=time.perf_counter)
 
     @classmethod
-    def make(cls, budget: float | None, max_evaluations: int | None, default: float) -> Limits:
+    def make(cls, budget: float | None, max_evaluations: int | None, default: int) -> Limits:
         """Limits from the arguments of `elimax.order.search`.
 
         Args:
           budget: seconds, or None.
           max_evaluations: number of evaluations, or None.
-          default: seconds if neither is given.
+          default: number of evaluations if neither is given.
 
         Returns:
           The limits, counting from now.
@@ -44,9 +61,9 @@ class Limits:
             isinstance(max_evaluations, bool) or not isinstance(max_evaluations, int) or max_evaluations < 0
         ):
             raise OrderError(f"max_evaluations should be an integer, zero or more, or None; got {max_evaluations!r}")
-        if budget is None:
-            budget = default if max_evaluations is None else math.inf
-        return cls(float(budget), max_evaluations)
+        if budget is None and max_evaluations is None:
+            max_evaluations = default
+        return cls(math.inf if budget is None else float(budget), max_evaluations)
 
     @property
     def spent(self) -> float:
@@ -62,3 +79,26 @@ class Limits:
     def deadline(self) -> float:
         """When time is up, on the clock of `time.perf_counter`."""
         return self.started + self.seconds
+
+
+def usual_work(problem: Problem, order: Any) -> int:
+    """Evaluations of a search that is given no limits: a number of them, and no time, so that every process and every
+    machine finds the same order.
+
+    Args:
+      problem: the graph and the cost rule.
+      order: name of the search.
+    """
+    edges = max(1, problem.sources.size)
+    if problem.is_scalar:
+        proposals = min(WORK_PER_EDGE * edges, max(MOST_WORK // edges, LEAST_PER_EDGE * edges))
+    else:
+        proposals = min(WORK_PER_EDGE * edges, MOST_BLOCK_WORK // edges)
+    if order == "auto" and (edges < SEARCHED_FROM or proposals < edges):
+        return 0
+    return SETS * prices(proposals, problem) if order in ("beam", "exact") else proposals
+
+
+def prices(proposals: int, problem: Problem) -> int:
+    """How many prices of a bound, or sets gone on from, take about as long as so many proposals of annealing."""
+    return int(proposals * min(1.0, WORK_PER_EDGE / max(1, problem.sources.size)))

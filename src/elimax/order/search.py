@@ -12,15 +12,9 @@ from elimax.elimination.problem import Problem
 from elimax.errors import OrderError
 from elimax.graph.types import Graph
 from elimax.order.given import given
-from elimax.order.limits import Limits
+from elimax.order.limits import Limits, usual_work
 from elimax.order.registry import find
 from elimax.order.result import Order
-
-DEFAULT_SECONDS = 1.0
-"""Most time of a search that is given no budget."""
-
-SECONDS_PER_EDGE = 1e-3
-"""About the time that compiling the work of one edge takes; a search without a budget spends no more than that."""
 
 
 def search(
@@ -38,8 +32,9 @@ def search(
       graph: a graph, or a problem, which brings its own cost.
       order: name of a search, see `elimax.order.names`, or a sequence of vertices.
       cost: "executed" counts what a program has to multiply, "published" every product.
-      budget: seconds; None is about the time that compiling the Jacobian takes, at most a second.
-      max_evaluations: number of evaluations; without a budget the result then depends on nothing but the seed.
+      budget: seconds; the result then depends on how fast the machine is.
+      max_evaluations: number of evaluations; without a budget the result depends on nothing but the seed. None, with
+        no budget either, is work for about the time that compiling the Jacobian takes, at most a second or two.
       seed: of the random numbers that some searches draw.
       **options: of the search, see its own documentation.
 
@@ -58,8 +53,7 @@ def search(
       1
     """
     problem = graph if isinstance(graph, Problem) else Problem.from_graph(graph, rule_of(cost))
-    default = min(DEFAULT_SECONDS, SECONDS_PER_EDGE * problem.sources.size)
-    limits = Limits.make(budget, max_evaluations, default)
+    limits = Limits.make(budget, max_evaluations, usual_work(problem, order))
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise OrderError(f"seed should be an integer, zero or more, got {seed!r}")
     if not isinstance(order, str):

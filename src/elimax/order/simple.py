@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator
 
 from elimax.elimination.evaluate import is_small
@@ -17,6 +18,9 @@ from elimax.order.reverse import reverse
 TINY = 500
 """Up to this many edges all simple orders are tried, which takes some hundredths of a second."""
 
+MODERATE, LOOKED_AHEAD = 3000, 1000
+"""Without a limit on time, one greedy order is tried on graphs with more edges, and none that looks ahead."""
+
 LOOKAHEAD = 8
 """Number of candidates of the greedy search that looks ahead."""
 
@@ -26,7 +30,7 @@ def simple_orders(problem: Problem, limits: Limits, seed: int) -> Iterator[Order
 
     Args:
       problem: the graph and the cost rule.
-      limits: time, which counts only for graphs of some size.
+      limits: time, which counts only for graphs of some size; if work is limited the size alone decides.
       seed: not used.
 
     Yields:
@@ -41,10 +45,11 @@ def simple_orders(problem: Problem, limits: Limits, seed: int) -> Iterator[Order
         return
     ceiling = min(order.multiplications for order in first)
     further = [{}, {"ties": "highest"}, {"relative": True}]
-    if is_small(problem):
+    edges, by_size = problem.sources.size, limits.seconds == math.inf
+    if edges <= LOOKED_AHEAD if by_size else is_small(problem):
         further.append({"ties": "highest", "lookahead": LOOKAHEAD})
     for position, options in enumerate(further):
-        if position and limits.left == 0 and problem.sources.size > TINY:
+        if position and (edges > MODERATE if by_size else limits.left == 0 and edges > TINY):
             return
         order = greedy_order(problem, ceiling=ceiling, **options)
         if order is not None:

@@ -50,7 +50,7 @@ def make_plan(
       graph: the graph.
       order: name of a search, a sequence of vertices, or a `Plan` made for an equal graph.
       cost: what the search minimises.
-      budget: seconds for the search; None lets it decide.
+      budget: seconds for the search; None lets it decide, by amount of work, so that every process decides alike.
       seed: of the search.
       max_evaluations: limits the search by work instead of time; the plan then depends on the seed alone.
       opaque: names of the operations that JAX itself differentiates.
