@@ -94,9 +94,11 @@ def usual_work(problem: Problem, order: Any) -> int:
         proposals = min(WORK_PER_EDGE * edges, max(MOST_WORK // edges, LEAST_PER_EDGE * edges))
     else:
         proposals = min(WORK_PER_EDGE * edges, MOST_BLOCK_WORK // edges)
-    if order == "auto" and (edges < SEARCHED_FROM or proposals < edges):
+    portfolio = isinstance(order, str) and order == "auto"
+    if portfolio and (edges < SEARCHED_FROM or proposals < edges):
         return 0
-    return SETS * prices(proposals, problem) if order in ("beam", "exact") else proposals
+    over_sets = isinstance(order, str) and order in ("beam", "exact")
+    return SETS * prices(proposals, problem) if over_sets else proposals
 
 
 def prices(proposals: int, problem: Problem) -> int:
