@@ -29,6 +29,10 @@ class PlanFormatError(ElimaxError, ValueError):
     """A plan file is not one, is truncated, or was written by an incompatible version."""
 
 
+class MemoryLimitError(ElimaxError, ValueError):
+    """A Jacobian does not fit into memory, a limit cannot be met, or is none."""
+
+
 class ModeError(ElimaxError, ValueError):
     """The name of a mode is unknown, or the mode cannot be had for a function."""
 

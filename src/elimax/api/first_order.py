@@ -14,6 +14,7 @@ from elimax.api.fallback import Fallback
 from elimax.api.flat import FlatFunction, Options
 from elimax.api.metadata import check_callable, function_name, wraps
 from elimax.errors import ElimaxError, StructureError
+from elimax.plan.sizes import parse_bytes
 
 """Valid values of ``output``."""
 
@@ -29,6 +30,7 @@ class Method:
       form: ``"auto"``, ``"plain"`` or ``"loop"``, see ``jacobian``.
       layout: ``"batch-first"`` or ``"batch-last"``, see ``jacobian``.
       elementary: ``"exact"`` or ``"vector"``, see ``jacobian``.
+      max_memory: bytes that are not to be exceeded, or None.
       input_dtypes: blocks get the dtype of the input, as in jacrev, instead of that of the output.
     """
 
@@ -38,6 +40,7 @@ class Method:
     form: str = "auto"
     layout: str = "batch-first"
     elementary: str = "exact"
+    max_memory: float | None = None
     input_dtypes: bool = False
 
 
@@ -54,6 +57,7 @@ def jacobian(
     form: str = "auto",
     layout: str = "batch-first",
     elementary: str = "exact",
+    max_memory: float | str | None = None,
 ) -> Callable[..., Any]:
     """Jacobian of ``fun`` by vertex elimination; takes the place of ``jax.jacfwd`` and ``jax.jacrev``.
 
@@ -90,13 +94,17 @@ def jacobian(
         time on a CPU, and with them the whole loop: vectorised, accurate to three units of the last place, and right
         for zeros, infinities and NaN. Where an argument of sin, cos or tan is finite and larger than 1e6 (float32:
         1e4) somewhere in the batch, all is computed again with the functions of JAX. Subnormal results become zero.
+      max_memory: bytes, or a text such as ``"2 GB"``, that the predicted peak of memory is not to exceed, without a
+        batch. Where elimination does, another mode is taken that does not, some directions at a time if need be. None
+        only refuses a dense Jacobian that is larger than the memory of the machine.
 
     Returns:
       A function with the arguments of ``fun`` that returns the Jacobian, or the pair of it and the auxiliary data.
 
     Raises:
       TypeError: ``fun`` is not callable or ``argnums`` no integers; when called, inputs or outputs of a wrong type.
-      ValueError: ``output`` is unknown; when called, ``argnums`` out of range, or an order or plan that does not fit.
+      ValueError: ``output`` is unknown; when called, ``argnums`` out of range, or an order or plan that does not fit;
+        a MemoryLimitError if the Jacobian does not fit into memory, or no way to it.
 
     Example:
       >>> import jax.numpy as jnp
@@ -108,7 +116,9 @@ def jacobian(
        [0. 1.]]
     """
     options = Options(has_aux, holomorphic, allow_int)
-    run = _differentiated(fun, argnums, options, Method(order, cost, output, form, layout, elementary))
+    run = _differentiated(
+        fun, argnums, options, Method(order, cost, output, form, layout, elementary, limit_of(max_memory))
+    )
 
     @wraps(fun, f"Jacobian of {{fun}} with respect to positional argument(s) {argnums}, with the arguments of {{fun}}.")
     def jacobian_of_fun(*args: Any, **kwargs: Any) -> Any:
@@ -131,6 +141,7 @@ def value_and_jacobian(
     form: str = "auto",
     layout: str = "batch-first",
     elementary: str = "exact",
+    max_memory: float | str | None = None,
 ) -> Callable[..., Any]:
     """Value and Jacobian of ``fun`` from one trace; ``jax.value_and_grad`` for functions of any output.
 
@@ -146,6 +157,7 @@ def value_and_jacobian(
       form: as for ``jacobian``.
       layout: as for ``jacobian``.
       elementary: as for ``jacobian``.
+      max_memory: as for ``jacobian``.
 
     Returns:
       A function with the arguments of ``fun`` that returns ``(value, jacobian)``, or ``((value, aux), jacobian)``.
@@ -161,7 +173,9 @@ def value_and_jacobian(
       8.0 12.0
     """
     options = Options(has_aux, holomorphic, allow_int, with_value=True)
-    run = _differentiated(fun, argnums, options, Method(order, cost, output, form, layout, elementary))
+    run = _differentiated(
+        fun, argnums, options, Method(order, cost, output, form, layout, elementary, limit_of(max_memory))
+    )
     doc = f"Value and Jacobian of {{fun}} with respect to positional argument(s) {argnums}."
 
     @wraps(fun, doc + " Takes the arguments of {fun}.")
@@ -170,6 +184,11 @@ def value_and_jacobian(
         return ((value, aux), blocks) if has_aux else (value, blocks)
 
     return value_and_jacobian_of_fun
+
+
+def limit_of(max_memory: float | str | None) -> float | None:
+    """The number of bytes that ``max_memory`` stands for."""
+    return None if max_memory is None else parse_bytes(max_memory)
 
 
 def _differentiated(fun: Any, argnums: Any, options: Options, method: Method) -> Callable[..., tuple[Any, Any, Any]]:
@@ -207,6 +226,7 @@ def _differentiated(fun: Any, argnums: Any, options: Options, method: Method) ->
                     form=method.form,
                     layout=method.layout,
                     elementary=method.elementary,
+                    max_memory=method.max_memory,
                     name=name,
                 )
             except Exception as error:  # the function needs values, or it is wrong, or elimax is

@@ -7,6 +7,7 @@ from typing import Any
 
 from elimax import execute
 from elimax.api.argnums import make_call, normalise_argnums
+from elimax.api.first_order import limit_of
 from elimax.api.flat import FlatFunction, Options
 from elimax.api.metadata import check_callable, function_name
 from elimax.execute.measure import measured_plan
@@ -28,6 +29,7 @@ def plan(
     progress: Any = None,
     measure: bool = False,
     batch: int = 1,
+    max_memory: float | str | None = None,
     **kwargs: Any,
 ) -> Any:
     """Plans the Jacobian of ``fun`` at arguments of these shapes.
@@ -50,6 +52,7 @@ def plan(
       measure: whether to time the order found, the simple orders and JAX's modes on the device, with random arguments,
         and keep the fastest; ``print(plan)`` tells the times.
       batch: number of points at once that ``measure`` is to time, as under ``jax.vmap``.
+      max_memory: as for ``jacobian``, for dense output; the plan then names the mode, and the directions at a time.
       **kwargs: keyword arguments of ``fun``.
 
     Returns:
@@ -73,6 +76,7 @@ def plan(
         max_evaluations=max_evaluations,
         executor=executor,
         progress=progress,
+        max_memory=limit_of(max_memory),
         name=name,
     )
-    return measured_plan(flat, flat.arrays, found, batch) if measure else found
+    return measured_plan(flat, flat.arrays, found, batch) if measure and found.chunk is None else found

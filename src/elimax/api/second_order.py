@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from elimax.api.first_order import Method, forward_jacobian, reverse_jacobian
+from elimax.api.first_order import Method, forward_jacobian, limit_of, reverse_jacobian
 from elimax.api.flat import Options
 from elimax.api.metadata import wraps
 
@@ -22,6 +22,7 @@ def hessian(
     form: str = "auto",
     layout: str = "batch-first",
     elementary: str = "exact",
+    max_memory: float | str | None = None,
 ) -> Callable[..., Any]:
     """Hessian of ``fun``: the Jacobian, by vertex elimination, of the program that accumulates its Jacobian.
 
@@ -38,6 +39,7 @@ def hessian(
       form: as for ``jacobian``.
       layout: as for ``jacobian``.
       elementary: as for ``jacobian``.
+      max_memory: as for ``jacobian``.
 
     Returns:
       A function with the arguments of ``fun`` that returns the Hessian, or the pair of it and the auxiliary data.
@@ -55,7 +57,9 @@ def hessian(
     """
     options = Options(has_aux, holomorphic)
     inner = reverse_jacobian(fun, argnums, options)
-    run = forward_jacobian(inner, argnums, options, Method(order, cost, output, form, layout, elementary))
+    run = forward_jacobian(
+        inner, argnums, options, Method(order, cost, output, form, layout, elementary, limit_of(max_memory))
+    )
 
     @wraps(fun, f"Hessian of {{fun}} with respect to positional argument(s) {argnums}, with the arguments of {{fun}}.")
     def hessian_of_fun(*args: Any, **kwargs: Any) -> Any:

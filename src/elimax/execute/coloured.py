@@ -104,11 +104,19 @@ def coloured_modes(
     pattern = whole_pattern(lin, order)
     if pattern is None:
         return {}
-    return {name: _emission(closed, lin, c, output, values) for name, c in compressions(pattern).items()}
+    return {name: emission(closed, lin, c, output, values) for name, c in compressions(pattern).items()}
 
 
-def coloured_mode(mode: str, closed: Any, lin: Linearisation, order: Sequence[Step], output: str, values: bool) -> Emit:
-    """One compressed mode, for a plan that names it.
+def coloured_mode(
+    mode: str,
+    closed: Any,
+    lin: Linearisation,
+    order: Sequence[Step],
+    output: str,
+    values: bool,
+    chunk: int | None = None,
+) -> Emit:
+    """One compressed mode, for a plan that names it; ``chunk`` bounds the number of products at once.
 
     Raises:
       ModeError: if the pattern is unknown or too large.
@@ -119,10 +127,13 @@ def coloured_mode(mode: str, closed: Any, lin: Linearisation, order: Sequence[St
             f"mode {mode!r} needs the pattern of a Jacobian with entries, of which at most {MOST_ENTRIES:,} may differ "
             "from zero; this one is empty, unknown or larger. Use the mode 'elimination', 'forward' or 'reverse'."
         )
-    return _emission(closed, lin, compression(pattern, mode), output, values)
+    return emission(closed, lin, compression(pattern, mode), output, values, chunk)
 
 
-def _emission(closed: Any, lin: Linearisation, compressed: Compression, output: str, values: bool) -> Emit:
+def emission(
+    closed: Any, lin: Linearisation, compressed: Compression, output: str, values: bool, chunk: int | None = None
+) -> Emit:
+    """What emits values of results, auxiliary values and blocks; ``chunk`` bounds the number of products at once."""
     function = as_function(closed)
     num_outputs = len(lin.outputs)
     colouring = compressed.colouring
@@ -138,12 +149,20 @@ def _emission(closed: Any, lin: Linearisation, compressed: Compression, output: 
         aux: list[Any] = []
         forward = reverse = None
         if colouring.num_forward:
-            seeds = _seeds(colouring.columns, colouring.num_forward, inputs)
             push = lambda *tangents: jax.jvp(fun, inputs, tangents, has_aux=True)[1:]  # noqa: E731
-            forward, (outputs, aux) = jax.vmap(push, out_axes=(0, None))(*seeds)
+            if chunk is None:
+                seeds = _seeds(colouring.columns, np.arange(colouring.num_forward), inputs)
+                forward, (outputs, aux) = jax.vmap(push, out_axes=(0, None))(*seeds)
+            else:
+                outputs, (_, aux) = fun(*inputs)
+                forward = _in_chunks(lambda *t: push(*t)[0], colouring.columns, colouring.num_forward, inputs, chunk)
         if colouring.num_reverse:
             outputs, pull, (_, aux) = jax.vjp(fun, *inputs, has_aux=True)
-            reverse = jax.vmap(pull)(_seeds(colouring.rows, colouring.num_reverse, outputs))
+            if chunk is None:
+                reverse = jax.vmap(pull)(_seeds(colouring.rows, np.arange(colouring.num_reverse), outputs))
+            else:
+                apart = lambda *cotangents: pull(list(cotangents))  # noqa: E731
+                reverse = _in_chunks(apart, colouring.rows, colouring.num_reverse, outputs, chunk)
         if forward is None and reverse is None:
             outputs, (_, aux) = fun(*inputs)
         entries = _entries(compressed, outputs, inputs, forward, reverse)
@@ -156,14 +175,23 @@ def _emission(closed: Any, lin: Linearisation, compressed: Compression, output: 
     return emit
 
 
-def _seeds(colours: np.ndarray, count: int, like: Sequence[Any]) -> list[Any]:
-    """For each array, [count, *shape]: ones where an element has the colour."""
+def _in_chunks(push: Any, colours: np.ndarray, count: int, like: Sequence[Any], chunk: int) -> Any:
+    """Products with the seeds of all colours, some at a time."""
+
+    def product(colour: Any) -> Any:
+        return push(*(seed[0] for seed in _seeds(colours, colour[None], like)))
+
+    return jax.lax.map(product, jnp.arange(count, dtype=jnp.int32), batch_size=min(chunk, count))
+
+
+def _seeds(colours: np.ndarray, wanted: Any, like: Sequence[Any]) -> list[Any]:
+    """For each array, [number of colours, *shape]: ones where an element has one of the wanted colours."""
     seeds, start = [], 0
     for x in like:
         own = colours[start : start + x.size].astype(np.int32)
         start += x.size
-        ones = own[None] == jnp.arange(count, dtype=np.int32)[:, None]
-        seeds.append(ones.astype(x.dtype).reshape(count, *x.shape))
+        ones = own[None] == jnp.asarray(wanted, np.int32)[:, None]
+        seeds.append(ones.astype(x.dtype).reshape(-1, *x.shape))
     return seeds
 
 

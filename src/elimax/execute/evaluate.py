@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,14 +15,17 @@ from elimax._jax import trace
 from elimax._jax.program import as_function, has_symbolic_shapes
 from elimax.errors import ElimaxWarning
 from elimax.execute.accumulate import Edges
+from elimax.execute.chunks import chunked_mode
 from elimax.execute.coloured import coloured_mode, coloured_modes
 from elimax.execute.emission import emitted
+from elimax.execute.fitting import check_result, dense_size, memory_of, shapes_of, sparse_size, within
 from elimax.execute.layout import identity_block, write_block
+from elimax.execute.memory import memory_of_machine
 from elimax.execute.modes import ELIMINATION, MOST_PRODUCTS, Emit, cheapest, modes_of, predictions, products
 from elimax.execute.run import run
 from elimax.partials.build import Linearisation, linearise
 from elimax.plan import Plan, make_plan
-from elimax.plan.types import COLOURED
+from elimax.plan.types import COLOURED, JAX_MODES
 
 FlatFunction = Callable[..., tuple[Sequence[Any], Sequence[Any]]]
 """Maps arrays to a list of results to differentiate and a list of auxiliary results."""
@@ -82,6 +86,7 @@ def evaluate(
     form: str = "auto",
     layout: str = "batch-first",
     elementary: str = "exact",
+    max_memory: float | None = None,
     name: str = "",
 ) -> Evaluation:
     """Values and Jacobian of a flat function.
@@ -98,20 +103,27 @@ def evaluate(
       form: one of `FORMS`.
       layout: one of `LAYOUTS`.
       elementary: one of `ELEMENTARY`.
+      max_memory: bytes that are not to be exceeded; None for those of the machine.
       name: of the function, for people.
+
+    Raises:
+      MemoryLimitError: if the result does not fit, or no way to it.
     """
     traced = trace_flat(fun, inputs)
     if traced.symbolic:
         return _by_jax(traced, inputs, output)
     lin = linearise(traced.closed, [True] * len(inputs), name, traced.num_outputs)
+    if output == "dense":
+        sparse = functools.partial(_sparse_size, lin)
+        check_result(name, shapes_of(lin), inputs, max_memory, sparse)
     plan = plan_of(lin, order, cost=cost, budget=budget, seed=seed)
     if isinstance(order, str) and order == "auto":
         plan = with_modes(plan, traced, lin, inputs, output)
-    if plan.mode in COLOURED:
-        return Evaluation(*coloured_mode(plan.mode, traced.closed, lin, plan.order, output, values)(*inputs))
-    if plan.mode != ELIMINATION and output == "dense":
-        return Evaluation(*modes_of(traced.closed, traced.num_outputs, values)[plan.mode](*inputs))
     emit = _elimination(traced, lin, plan, output, values)
+    if max_memory is not None:
+        plan = within(plan, max_memory, traced.closed, lin, inputs, output, values, emit)
+    if plan.mode in COLOURED or (plan.mode in JAX_MODES and output == "dense"):
+        return Evaluation(*_mode(plan, traced, lin, output, values)(*inputs))
     return Evaluation(*emitted(emit, inputs, lin.program, form, layout, name, elementary))
 
 
@@ -132,6 +144,15 @@ def with_modes(plan: Plan, traced: Traced, lin: Linearisation, inputs: Sequence[
     elimination = count if count > MOST_PRODUCTS else _elimination(traced, lin, plan, output, values=False)
     predicted = predictions(elimination, modes, traced.closed, inputs)
     return dataclasses.replace(plan, modes=tuple(predicted.items()), mode=cheapest(predicted))
+
+
+def _mode(plan: Plan, traced: Traced, lin: Linearisation, output: str, values: bool) -> Emit:
+    """What emits the mode of a plan that is no elimination, in the plan's chunks."""
+    if plan.mode in COLOURED:
+        return coloured_mode(plan.mode, traced.closed, lin, plan.order, output, values, plan.chunk)
+    if plan.chunk is not None:
+        return chunked_mode(plan.mode, traced.closed, traced.num_outputs, values, plan.chunk)
+    return modes_of(traced.closed, traced.num_outputs, values)[plan.mode]
 
 
 def _elimination(traced: Traced, lin: Linearisation, plan: Plan, output: str, values: bool) -> Emit:
@@ -174,14 +195,33 @@ def plan_for(
     max_evaluations: int | None = None,
     executor: Any = None,
     progress: Any = None,
+    max_memory: float | None = None,
     name: str = "",
 ) -> Plan:
-    """The plan that `evaluate` would follow, without evaluating anything."""
+    """The plan that `evaluate` would follow, without evaluating anything, and its predicted peak of memory.
+
+    Raises:
+      MemoryLimitError: if there is a limit that cannot be met.
+    """
     traced = trace_flat(fun, inputs)
     lin = linearise(traced.closed, [True] * len(inputs), name, traced.num_outputs)
     limits = {"budget": budget, "seed": seed, "max_evaluations": max_evaluations}
     plan = plan_of(lin, order, cost=cost, **limits, executor=executor, progress=progress)
-    return with_modes(plan, traced, lin, inputs) if isinstance(order, str) and order == "auto" else plan
+    large = dense_size(shapes_of(lin), inputs) > memory_of_machine()
+    if isinstance(order, str) and order == "auto" and not large:
+        plan = with_modes(plan, traced, lin, inputs)
+    emit = _elimination(traced, lin, plan, "dense", values=True)
+    if max_memory is not None:
+        check_result(name, shapes_of(lin), inputs, max_memory, functools.partial(_sparse_size, lin))
+        plan = within(plan, max_memory, traced.closed, lin, inputs, "dense", True, emit)
+    if plan.mode != ELIMINATION:
+        emit = _mode(plan, traced, lin, "dense", values=True)
+    unseen = large or (plan.mode == ELIMINATION and products(lin.graph, plan.order) > MOST_PRODUCTS)
+    return memory_of(plan, None if unseen else emit, lin, shapes_of(lin), inputs)
+
+
+def _sparse_size(lin: Linearisation) -> int:
+    return sparse_size(lin, plan_of(lin, "reverse").order)
 
 
 def plan_of(lin: Linearisation, order: Any, **search: Any) -> Plan:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from elimax.elimination.problem import Problem
 from elimax.elimination.steps import EdgeStep, StepElimination
 from elimax.graph.types import Graph
+from elimax.plan.sizes import format_bytes
 from elimax.structure.term import Affine, Kind, Operator, Structure, Table, Term
 
 if TYPE_CHECKING:
@@ -44,6 +45,12 @@ def summary(plan: Plan) -> str:
     if plan.modes:
         listed = ", ".join(f"{name} {1e6 * seconds:,.1f} us" for name, seconds in plan.modes)
         lines.append(f"mode: {plan.mode}; predicted time of a call: {listed}")
+    if plan.chunk is not None:
+        lines.append(f"mode: {plan.mode}, {plan.chunk:,} directions at once, for want of memory")
+    if plan.memory:
+        sizes = dict(plan.memory)
+        others = ", ".join(f"{name} {format_bytes(size)}" for name, size in plan.memory if name != "peak")
+        lines.append(f"memory: predicted peak {format_bytes(sizes['peak'])}; {others}")
     if plan.measured:
         listed = ", ".join(f"{name} {1e6 * seconds:,.1f} us" for name, seconds in plan.measured)
         points = "one point" if plan.measured_batch == 1 else f"a batch of {plan.measured_batch:,}"

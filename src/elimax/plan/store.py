@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from elimax.plan.types import Plan
 
 FORMAT = "elimax plan"
-VERSION = 2
+VERSION = 3
+
+READABLE = (2, VERSION)
+"""Versions that are read: what version 2 lacks has a default."""
 
 
 def to_json(plan: Plan) -> str:
@@ -39,6 +42,8 @@ def to_json(plan: Plan) -> str:
         "mode": plan.mode,
         "measured": [list(item) for item in plan.measured],
         "measured_batch": plan.measured_batch,
+        "chunk": plan.chunk,
+        "memory": [list(item) for item in plan.memory],
         "graph_hash": plan.graph_hash,
         "graph": graph_to_data(plan.graph),
     }
@@ -59,10 +64,10 @@ def from_json(text: str, origin: str = "the text") -> Plan:
         raise PlanFormatError(f"{origin} is not JSON ({error}); save the plan again with Plan.save") from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise PlanFormatError(f"{origin} is not a plan of elimax; expected a file written by Plan.save")
-    if data.get("version") != VERSION:
+    if data.get("version") not in READABLE:
         raise PlanFormatError(
             f"{origin} is a plan of format version {data.get('version')!r}; "
-            f"this elimax reads version {VERSION}; plan again"
+            f"this elimax reads versions {' and '.join(map(str, READABLE))}; plan again"
         )
     try:
         graph = from_data(data["graph"])
@@ -81,6 +86,8 @@ def from_json(text: str, origin: str = "the text") -> Plan:
             mode=str(data["mode"]),
             measured=tuple((str(name), float(seconds)) for name, seconds in data.get("measured", ())),
             measured_batch=int(data.get("measured_batch", 1)),
+            chunk=None if data.get("chunk") is None else int(data["chunk"]),
+            memory=tuple((str(name), int(size)) for name, size in data.get("memory", ())),
         )
     except (KeyError, TypeError, ValueError, GraphFormatError, OrderError) as error:
         raise PlanFormatError(f"{origin} is a damaged plan ({error}); plan again") from error

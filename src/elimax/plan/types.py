@@ -49,6 +49,9 @@ class Plan:
       mode: the mode that is taken.
       measured: measured seconds of one call by candidate, the fastest first; empty if nothing was measured.
       measured_batch: the number of points of that call.
+      chunk: number of directions that the mode takes at once; None for all.
+      memory: predicted bytes by name: "peak" of a call with dense output, "arguments", "dense result", "bcoo result";
+        empty for a graph that does not come from a function.
     """
 
     graph: Graph
@@ -65,6 +68,8 @@ class Plan:
     mode: str = ELIMINATION
     measured: tuple[tuple[str, float], ...] = ()
     measured_batch: int = 1
+    chunk: int | None = None
+    memory: tuple[tuple[str, int], ...] = ()
 
     @property
     def name(self) -> str:
