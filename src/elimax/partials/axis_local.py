@@ -57,7 +57,10 @@ def axis_local(equation: Equation, context: Context) -> Local | None:
     local_in, local_out = [], []
     for shape, target in [(s, local_in) for s in shapes_in] + [(s, local_out) for s in shapes_out]:
         axes = _local_rank(equation, len(shape))
-        if equation.name in MATRIX:
+        if equation.name == "triangular_solve" and operands == [1]:
+            # Each column of the right hand side is solved for itself; each row where the matrix stands on the right.
+            axes = [len(shape) - (2 if equation.params["left_side"] else 1)]
+        elif equation.name in MATRIX:
             reference = len(shapes_in[0]) - 2
             axes = list(range(reference, len(shape)))
         if axes is None:

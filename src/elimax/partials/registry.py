@@ -30,6 +30,7 @@ RULES: dict[str, Rule] = {
     "unstack": indexing.unstack,
     "tile": indexing.tile,
     "reduce_window_sum": windows.window_sum,
+    **dict.fromkeys(("reduce_window_max", "reduce_window_min"), windows.window_extreme),
     "reduce_sum": indexing.reduce_sum,
     "optimization_barrier": indexing.identity,
     "device_put": indexing.identity,

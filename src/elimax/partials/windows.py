@@ -1,4 +1,4 @@
-"""Convolutions and window sums: one shifted, strided term per position of the window."""
+"""Convolutions and windows: one shifted, strided term per position of the window."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import itertools
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from elimax._jax import Equation
 from elimax.partials.types import Context, Local, LocalEdge
 from elimax.structure.arrays import cast, reindex
 from elimax.structure.canonical import make_term
-from elimax.structure.term import Affine, AxisMap, Kind
+from elimax.structure.term import Affine, AxisMap, Kind, Term
 
 MAX_POSITIONS = 32
 """Larger windows are left to the operator family."""
@@ -38,6 +40,67 @@ def _span(size: int, out_size: int, stride: int, dilation: int, offset: int) -> 
 
 def window_sum(equation: Equation, context: Context) -> Local | None:
     """reduce_window_sum: every value is one."""
+    terms = _window_terms(equation, context, Kind.UNIT)
+    if terms is None:
+        return None
+
+    def evaluate(values: list[Any]) -> tuple[list[Any] | None, list[Any]]:
+        return (None if equation.linear else equation.call(*values)), [(1,) * len(terms)]
+
+    return Local((LocalEdge(0, 0, tuple(term for term, _, _ in terms)),), evaluate, "window")
+
+
+def window_extreme(equation: Equation, context: Context) -> Local | None:
+    """reduce_window_max and reduce_window_min: one where an element was chosen.
+
+    Which one that is, JAX's own rule says: elements with equal residues modulo the window never share a window, so one
+    JVP for each residue tells them apart.
+    """
+    params, window = equation.params, equation.params["window_dimensions"]
+    if equation.linear or any(d != 1 for d in (*params["base_dilation"], *params["window_dilation"])):
+        return None
+    terms = _window_terms(equation, context, Kind.VARIABLE)
+    if terms is None:
+        return None
+    shape = context.shape(equation.inputs[0].value)
+    residues = [np.arange(n) % w for n, w in zip(shape, window, strict=True)]
+    seeds = np.stack(
+        [
+            np.prod(np.meshgrid(*[r == p for r, p in zip(residues, position, strict=True)], indexing="ij"), axis=0)
+            for position in itertools.product(*[range(w) for w in window])
+        ]
+    )
+
+    def evaluate(values: list[Any]) -> tuple[list[Any] | None, list[Any]]:
+        x = jnp.asarray(values[0])
+
+        def push(seed: Any) -> tuple[Any, Any]:
+            return jax.jvp(lambda y: equation.call(y)[0], (x,), (seed,))
+
+        result, chosen = jax.vmap(push, out_axes=(None, 0))(jnp.asarray(seeds, x.dtype))  # [window size, *result]
+        partials = []
+        for _, out_index, in_index in terms:
+            residue = np.ravel_multi_index(
+                np.ix_(*[i % w for i, w in zip(in_index, window, strict=True)]), tuple(window)
+            )
+            index = np.ix_(*out_index)
+            same = residue.size > 0 and (residue == residue.flat[0]).all()
+            of_result = chosen[(int(residue.flat[0]),)] if same else None
+            value = of_result[index] if of_result is not None else chosen[(residue, *index)]
+            kept = [k for k, n in enumerate(residue.shape) if n > 1]
+            partials.append(jnp.reshape(value, [residue.shape[k] for k in kept]))
+        return [result], [tuple(partials)]
+
+    return Local((LocalEdge(0, 0, tuple(term for term, _, _ in terms)),), evaluate, "window")
+
+
+def _window_terms(
+    equation: Equation, context: Context, kind: Kind
+) -> list[tuple[Term, list[np.ndarray], list[np.ndarray]]] | None:
+    """For each position in the window the term, and along each axis the indices of results and operands it joins.
+
+    A term with values has one for each result that it joins, in the order of their indices, without axes of length 1.
+    """
     params = equation.params
     shape, out_shape = context.shape(equation.inputs[0].value), context.shape(equation.outputs[0].value)
     window = params["window_dimensions"]
@@ -48,6 +111,7 @@ def window_sum(equation: Equation, context: Context) -> Local | None:
         sizes: dict[int, int] = {}
         out_axes: list[AxisMap] = []
         in_axes: list[AxisMap] = []
+        out_index, in_index = [], []
         for k, n in enumerate(shape):
             stride, dilation = params["window_strides"][k], params["base_dilation"][k]
             offset = position[k] * params["window_dilation"][k] - params["padding"][k][0]
@@ -55,16 +119,16 @@ def window_sum(equation: Equation, context: Context) -> Local | None:
             if span is None:
                 break
             first, step, count = span
+            start, jump = (stride * first + offset) // dilation, max(1, stride * step // dilation)
             sizes[k] = count
             out_axes.append(Affine(first, ((k, step),)))
-            in_axes.append(Affine((stride * first + offset) // dilation, ((k, max(1, stride * step // dilation)),)))
+            in_axes.append(Affine(start, ((k, jump),)))
+            out_index.append(first + step * np.arange(count))
+            in_index.append(start + jump * np.arange(count))
         else:
-            terms.append(make_term(sizes, out_axes, in_axes, [], Kind.UNIT)[0])
-
-    def evaluate(values: list[Any]) -> tuple[list[Any] | None, list[Any]]:
-        return (None if equation.linear else equation.call(*values)), [(1,) * len(terms)]
-
-    return Local((LocalEdge(0, 0, tuple(terms)),), evaluate, "window")
+            values = [] if kind is Kind.UNIT else [k for k, n in sizes.items() if n > 1]
+            terms.append((make_term(sizes, out_axes, in_axes, values, kind)[0], out_index, in_index))
+    return terms
 
 
 def convolution(equation: Equation, context: Context) -> Local | None:
