@@ -51,7 +51,14 @@ def scalarise(closed: Any) -> ScalarProgram | None:
     program = inline(closed, [False] * len(closed.in_avals))
     if sum(math.prod(v.shape) for v in program.values) > MAX_ELEMENTS:
         return None
-    if not all(_plain(v.dtype) for v in program.values):
+    return scalarise_program(program)
+
+
+def scalarise_program(program: Program) -> ScalarProgram | None:
+    """The same for a flat program of any size, as far as its values are used."""
+    used = {*program.constants, *(r.value for r in (*program.inputs, *program.outputs))}
+    used |= {r.value for equation in program.equations for r in (*equation.inputs, *equation.outputs)}
+    if not all(_plain(program.values[v].dtype) for v in used):
         return None
     try:
         return _Scalariser(program).run()

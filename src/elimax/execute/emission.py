@@ -11,7 +11,8 @@ from jax.core import Tracer
 
 from elimax._jax import Program, trace
 from elimax._jax.program import as_function
-from elimax.emit import staged_call
+from elimax.emit import laned_call, staged_call
+from elimax.emit.lanes import lanes
 from elimax.emit.scalarise import MAX_ELEMENTS
 
 
@@ -24,10 +25,11 @@ def emitted(
     name: str,
     elementary: str = "exact",
 ) -> Any:
-    """Call a function that emits operations; small programs get a choice of form.
+    """Call a function that emits operations; small programs, and programs of small lanes, get a choice of form.
 
     Args:
-      emit: emits the operations and returns a tree of arrays.
+      emit: emits the operations and returns a tree of arrays; with ``through=`` it has a part of them emitted by that,
+        see `elimax.execute.through`.
       inputs: its arguments.
       program: the program that it differentiates; a large one is emitted as it is.
       form: one of `elimax.emit.FORMS`.
@@ -35,13 +37,14 @@ def emitted(
       name: of the program, for people.
       elementary: one of `elimax.emit.ELEMENTARY`.
     """
-    size = sum(math.prod(value.shape) for value in program.values)
-    if (
-        form == "plain"
-        or size > MAX_ELEMENTS
-        or not any(isinstance(x, Tracer) for x in (*inputs, *program.constants.values()))
-    ):
+    if form == "plain" or not any(isinstance(x, Tracer) for x in (*inputs, *program.constants.values())):
         return emit(*inputs)
+
+    def through(closed: Any, args: Sequence[Any]) -> list[Any] | None:
+        return laned_call(name, closed, args, form, layout, elementary)
+
+    if sum(math.prod(value.shape) for value in program.values) > MAX_ELEMENTS:
+        return emit(*inputs, through=through) if lanes(program) else emit(*inputs)
     leaves: list[Any] = []
     trees: list[Any] = []
 
@@ -53,5 +56,7 @@ def emitted(
 
     closed = trace(flat, inputs)
     results = staged_call(name, closed, inputs, form, layout, elementary)
+    if results is None and lanes(program):
+        return emit(*inputs, through=through)
     found = iter(as_function(closed)(*inputs) if results is None else results)
     return jax.tree.unflatten(trees[-1], [next(found) if x is None else x for x in leaves])

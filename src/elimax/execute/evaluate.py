@@ -23,6 +23,7 @@ from elimax.execute.layout import identity_block, write_block
 from elimax.execute.memory import memory_of_machine
 from elimax.execute.modes import ELIMINATION, MOST_PRODUCTS, Emit, cheapest, modes_of, predictions, products
 from elimax.execute.run import run
+from elimax.execute.through import Through, run_through
 from elimax.partials.build import Linearisation, linearise
 from elimax.plan import Plan, make_plan
 from elimax.plan.types import COLOURED, JAX_MODES
@@ -157,9 +158,11 @@ def _mode(plan: Plan, traced: Traced, lin: Linearisation, output: str, values: b
 
 def _elimination(traced: Traced, lin: Linearisation, plan: Plan, output: str, values: bool) -> Emit:
     """What emits values of results, auxiliary values and blocks by elimination."""
+    wanted = range(0 if values else traced.num_outputs, len(lin.program.outputs))
 
-    def emit(*arrays: Any) -> tuple[list[Any], list[Any], list[list[Any]]]:
-        results, edges = run(lin, plan.order, arrays)
+    def emit(*arrays: Any, through: Through | None = None) -> tuple[list[Any], list[Any], list[list[Any]]]:
+        found = None if through is None else run_through(lin, plan.order, arrays, wanted, through)
+        results, edges = run(lin, plan.order, arrays) if found is None else found
         outputs, aux = results[: traced.num_outputs], results[traced.num_outputs :]
         return (outputs if values else []), aux, _blocks(lin, edges, arrays, outputs, output)
 

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from elimax.structure.arranged import arranged
 from elimax.structure.arrays import Value, as_array_over_labels
 from elimax.structure.positions import positions
 from elimax.structure.term import Term
@@ -23,18 +24,28 @@ def coordinates(values: Sequence[Value], terms: Sequence[Term], dtype: Any, rank
     """
     if not terms:
         return np.zeros((0, rank), np.int32), jnp.zeros((0,), dtype)
-    columns = np.concatenate([positions(term) for term in terms], axis=1)
     flats = [jnp.ravel(as_array_over_labels(v, t, dtype)) for v, t in zip(values, terms, strict=True)]
-    data = jnp.concatenate(flats) if len(flats) > 1 else jnp.asarray(flats[0])
     if not rank:
-        return np.zeros((1, 0), np.int32), data.sum(keepdims=True)
-    unique, first, inverse = np.unique(columns, axis=1, return_index=True, return_inverse=True)
-    inverse = inverse.ravel()
+        return np.zeros((1, 0), np.int32), jnp.concatenate(flats).sum(keepdims=True)
+    columns = np.concatenate([positions(term) for term in terms], axis=1)
+    unique, inverse = _sorted(columns)
     if unique.shape[1] == columns.shape[1]:
-        data = data if np.array_equal(first, np.arange(first.size)) else jnp.take(data, first, mode="clip")
+        places = np.split(inverse, np.cumsum([flat.size for flat in flats])[:-1])
+        data = arranged(flats, places, [term.sizes[0] if term.sizes else 1 for term in terms])
     else:
-        data = jax.ops.segment_sum(data, inverse, unique.shape[1])
+        data = jax.ops.segment_sum(jnp.concatenate(flats), inverse, unique.shape[1])
     return np.ascontiguousarray(unique.T).astype(np.int32), data
+
+
+def _sorted(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct columns of an int array in lexicographic order, and for each column its number among them."""
+    sizes = columns.max(axis=1, initial=0) + 1
+    if math.prod(map(int, sizes)) >= 2**63:
+        unique, inverse = np.unique(columns, axis=1, return_inverse=True)
+        return unique, inverse.ravel()
+    keys = np.ravel_multi_index(tuple(columns), tuple(sizes))
+    unique, inverse = np.unique(keys, return_inverse=True)
+    return np.stack(np.unravel_index(unique, tuple(sizes))), inverse.ravel()
 
 
 def scatter(arrays: Sequence[Any], terms: Sequence[Term], dtype: Any, ranges: Sequence[tuple[int, int]]) -> Any:
