@@ -191,3 +191,16 @@ def test_plans_of_the_version_before_are_read(tmp_path):
     assert (old.order, old.chunk, old.memory) == (plan.order, None, ())
     assert "memory" not in str(old)
     assert_trees_close(elimax.jacobian(advection, order=old)(U), jax.jacfwd(advection)(U))
+
+
+def test_dense_operations_do_not_write_out_sparse_indices():
+    """Elimination takes the loop for dense, 10^10 entries; its pattern is a diagonal."""
+    u = jnp.linspace(0.1, 1.0, 100_000)
+    block = jax.jit(elimax.jacobian(roots, output="bcoo"))(u)
+    assert block.nse == u.size
+    np.testing.assert_allclose(block.data, jax.jvp(roots, (u,), (jnp.ones_like(u),))[1], rtol=1e-12)
+
+
+def test_a_sparse_result_larger_than_the_limit_is_refused():
+    with pytest.raises(MemoryLimitError, match=r"the sparse Jacobian of layers has .* jax\.vjp"):
+        elimax.jacobian(layers, output="bcoo", max_memory="500 kB")(X)

@@ -19,6 +19,7 @@ from elimax.cli.target import resolve
 @click.option("--args", "args", metavar="VALUES", help='Example arguments, such as "1.0, [2.0, 3.0]".')
 @click.option("--shapes", metavar="SHAPES", help='The same by dtype and shape, such as "f64[3], f32[]".')
 @click.option("--argnums", type=int, multiple=True, metavar="N", help="Argument to differentiate; may be repeated.")
+@click.option("--max-memory", metavar="SIZE", help='Limit of the predicted peak of memory, such as "2 GB".')
 @click.option("--x64/--x32", default=None, help="Switch 64-bit types on or off.")
 def plan(
     target: str,
@@ -33,6 +34,7 @@ def plan(
     args: str | None,
     shapes: str | None,
     argnums: tuple[int, ...],
+    max_memory: str | None,
     x64: bool | None,
 ) -> None:
     """Plan the Jacobian of TARGET: zoo:NAME, package.module:function or file.py:function."""
@@ -58,5 +60,6 @@ def plan(
             executor=parse_executor(executor),
             seed=seed,
             progress=progress,
+            max_memory=max_memory,
         )
     finish(made, found.name, time.perf_counter() - start, as_json, save)

@@ -37,6 +37,9 @@ def facts(plan: Any, name: str, seconds: float) -> dict[str, Any]:
         "cost": plan.cost,
         "vertices": plan.graph.num_vertices,
         "edges": len(plan.graph.edges),
+        "mode": plan.mode,
+        "chunk": plan.chunk,
+        "memory": dict(plan.memory),
     }
 
 

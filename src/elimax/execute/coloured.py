@@ -16,14 +16,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.sparse as sp
 
 from elimax._jax.program import as_function
 from elimax.elimination.steps import Step
 from elimax.errors import ModeError
-from elimax.execute.dependence import MOST_ENTRIES, blocks
 from elimax.execute.layout import write_block
-from elimax.execute.modes import Emit
+from elimax.execute.modes import MOST_PRODUCTS, Emit, products
+from elimax.execute.remaining import MOST_ENTRIES
 from elimax.partials.build import Linearisation
 from elimax.structure.canonical import make_term
 from elimax.structure.colouring import Colouring, Pattern, colour_both, colour_columns, colour_rows
@@ -34,6 +33,10 @@ REVERSE = 1.5
 
 SHARE = 0.9
 """A compressed mode is no candidate unless its products are fewer than this share of those of the simple modes."""
+
+
+MANY = 20
+"""Programs with more products than so many times `MOST_PRODUCTS` are not eliminated to find their pattern."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,6 +54,12 @@ class Compression:
 
 def whole_pattern(lin: Linearisation, order: Sequence[Step]) -> Pattern | None:
     """The pattern of the whole Jacobian; None if it is unknown, empty, or too large to write out."""
+    if products(lin.graph, order) > MANY * MOST_PRODUCTS:
+        return None
+    import scipy.sparse as sp  # slow to import, and most callers never need it
+
+    from elimax.execute.dependence import blocks
+
     found = blocks(lin, order)
     if not found or not found[0] or any(m is None or 0 in m.shape for row in found for m in row):
         return None

@@ -20,35 +20,22 @@ import scipy.sparse as sp
 
 from elimax._jax import Equation
 from elimax._jax.program import nested, subprograms
-from elimax.elimination.problem import Problem
-from elimax.elimination.steps import Step, StepElimination
+from elimax.elimination.steps import Step
+from elimax.execute.modes import MOST_PRODUCTS, products
+from elimax.execute.remaining import MOST_ENTRIES, remaining
 from elimax.graph.types import Graph
 from elimax.order import search
 from elimax.partials.build import Linearisation, linearise
 from elimax.partials.opaque import Opaque
 from elimax.structure.algebra import as_terms
 from elimax.structure.dense_scatter import flat_positions
-from elimax.structure.term import IndexTable, Kind, Operator, Structure, Table, Term, scalar
-
-MOST_ENTRIES = 50_000_000
-"""Patterns with more entries are not written out."""
+from elimax.structure.term import IndexTable, Kind, Operator, Structure, Table, Term
 
 Matrix = Any
 """A `scipy.sparse.csr_array` of booleans."""
 
 Blocks = list[list[Matrix | None]]
 """Patterns [result size, argument size] by result and argument; None where nothing is known."""
-
-
-def remaining(graph: Graph, order: Sequence[Step]) -> dict[tuple[int, int], Structure]:
-    """Structures of the edges from inputs to outputs that an order leaves, by ``(source, target)``."""
-    problem = Problem.from_graph(graph)
-    state = StepElimination(problem)
-    for step in order:
-        state.apply(step)
-    algebra: Any = problem.algebra
-    meaning = (lambda number: scalar(Kind(number))) if problem.is_scalar else algebra.structure
-    return {(s, t): meaning(number) for t in graph.outputs for s, number in state.ins[t].items()}
 
 
 def blocks(lin: Linearisation, order: Sequence[Step]) -> Blocks:
@@ -155,7 +142,10 @@ def _body(closed: Any) -> Matrices:
     sizes = [math.prod(a.shape) for a in avals]
     lin = linearise(closed, active)
     places = [k for k, r in enumerate(lin.program.inputs) if r.vertex is not None]
-    found = blocks(lin, search(lin.graph, "reverse").vertices)
+    order = search(lin.graph, "reverse").vertices
+    if products(lin.graph, order) > MOST_PRODUCTS:
+        raise _TooDense
+    found = blocks(lin, order)
     matrices: Matrices = []
     for aval, row in zip(closed.out_avals, found, strict=True):
         full = [sp.csr_array((math.prod(aval.shape), size), dtype=bool) for size in sizes]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ from elimax.execute.fitting import check_result, dense_size, memory_of, shapes_o
 from elimax.execute.layout import identity_block, write_block
 from elimax.execute.memory import memory_of_machine
 from elimax.execute.modes import ELIMINATION, MOST_PRODUCTS, Emit, cheapest, modes_of, predictions, products
+from elimax.execute.remaining import MOST_ENTRIES, num_entries
 from elimax.execute.run import run
 from elimax.execute.through import Through, run_through
 from elimax.partials.build import Linearisation, linearise
@@ -114,9 +116,7 @@ def evaluate(
     if traced.symbolic:
         return _by_jax(traced, inputs, output)
     lin = linearise(traced.closed, [True] * len(inputs), name, traced.num_outputs)
-    if output == "dense":
-        sparse = functools.partial(_sparse_size, lin)
-        check_result(name, shapes_of(lin), inputs, max_memory, sparse)
+    check_result(name, shapes_of(lin), inputs, max_memory, output, functools.partial(_sparse_size, lin))
     plan = plan_of(lin, order, cost=cost, budget=budget, seed=seed)
     if isinstance(order, str) and order == "auto":
         plan = with_modes(plan, traced, lin, inputs, output)
@@ -143,6 +143,8 @@ def with_modes(plan: Plan, traced: Traced, lin: Linearisation, inputs: Sequence[
     if not modes:
         return plan
     elimination = count if count > MOST_PRODUCTS else _elimination(traced, lin, plan, output, values=False)
+    if output == "bcoo" and num_entries(lin.graph, plan.order) > MOST_ENTRIES:
+        elimination = sys.maxsize  # indices of so many entries are not written out while there is another way
     predicted = predictions(elimination, modes, traced.closed, inputs)
     return dataclasses.replace(plan, modes=tuple(predicted.items()), mode=cheapest(predicted))
 
@@ -215,7 +217,7 @@ def plan_for(
         plan = with_modes(plan, traced, lin, inputs)
     emit = _elimination(traced, lin, plan, "dense", values=True)
     if max_memory is not None:
-        check_result(name, shapes_of(lin), inputs, max_memory, functools.partial(_sparse_size, lin))
+        check_result(name, shapes_of(lin), inputs, max_memory, "dense", functools.partial(_sparse_size, lin))
         plan = within(plan, max_memory, traced.closed, lin, inputs, "dense", True, emit)
     if plan.mode != ELIMINATION:
         emit = _mode(plan, traced, lin, "dense", values=True)

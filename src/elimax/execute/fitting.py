@@ -16,9 +16,9 @@ from elimax.emit.estimate import estimate
 from elimax.errors import MemoryLimitError
 from elimax.execute.chunks import chunked_mode
 from elimax.execute.coloured import compressions, emission, whole_pattern
-from elimax.execute.dependence import remaining, sharpened
 from elimax.execute.memory import memory_of_machine, peak
 from elimax.execute.modes import Emit, modes_of
+from elimax.execute.remaining import remaining
 from elimax.partials.build import Linearisation
 from elimax.plan.sizes import format_bytes
 from elimax.plan.types import ELIMINATION, Plan
@@ -26,6 +26,9 @@ from elimax.structure.algebra import as_terms
 
 SPARSE = 0.5
 """Sparse output is named as a way out if it needs less than this share of the dense one."""
+
+
+_PRODUCTS = "Take products with it, by jax.jvp or jax.vjp."
 
 
 def dense_size(outputs: Sequence[Any], inputs: Sequence[Any]) -> int:
@@ -36,7 +39,12 @@ def dense_size(outputs: Sequence[Any], inputs: Sequence[Any]) -> int:
 
 def sparse_size(lin: Linearisation, order: Sequence[Step]) -> int:
     """Bytes of all blocks of a sparse Jacobian, from structure alone: values, and an index of 32 bits for each axis."""
-    left = remaining(sharpened(lin), order)
+    graph = lin.graph
+    if lin.opaque_operations:
+        from elimax.execute.dependence import sharpened  # brings in SciPy, slow to import
+
+        graph = sharpened(lin)
+    left = remaining(graph, order)
     number = {full: vertex for vertex, full in enumerate(lin.full_vertices)}
     total = 0
     for ref, output in zip(lin.program.outputs, lin.outputs, strict=False):
@@ -55,16 +63,22 @@ def sparse_size(lin: Linearisation, order: Sequence[Step]) -> int:
 
 
 def check_result(
-    name: str, outputs: Sequence[Any], inputs: Sequence[Any], limit: float | None, sparse: Callable[[], int]
+    name: str,
+    outputs: Sequence[Any],
+    inputs: Sequence[Any],
+    limit: float | None,
+    output: str,
+    sparse: Callable[[], int],
 ) -> None:
-    """Refuse a dense Jacobian that is larger than the limit, or than the memory of the machine if there is none.
+    """Refuse a Jacobian that is larger than the limit, or than the memory of the machine if there is none.
 
     Args:
       name: of the function.
       outputs: shapes and dtypes of its results.
       inputs: of its arguments.
       limit: bytes, or None.
-      sparse: works out the size of the sparse Jacobian, when it is refused.
+      output: "dense" or "bcoo".
+      sparse: works out the size of the sparse Jacobian, where that matters.
 
     Raises:
       MemoryLimitError: if it is refused.
@@ -73,19 +87,21 @@ def check_result(
     if size < 1 << 20 and limit is None:
         return
     bound = memory_of_machine() if limit is None else limit
-    if size > bound:
-        whose = "this machine has" if limit is None else "max_memory is"
-        raise MemoryLimitError(
-            f"the dense Jacobian of {name or 'the function'} has {format_bytes(size)}, and {whose} "
-            f"{format_bytes(bound)}. {_way_out(size, sparse)}"
-        )
+    whose = f"{'this machine has' if limit is None else 'max_memory is'} {format_bytes(bound)}"
+    subject = f"the {'sparse' if output == 'bcoo' else 'dense'} Jacobian of {name or 'the function'} has"
+    if output == "bcoo":
+        axes = max((len(y.shape) for y in outputs), default=0) + max((len(x.shape) for x in inputs), default=0)
+        if size * (1 + 4 * axes) > bound and sparse() > bound:
+            raise MemoryLimitError(f"{subject} {format_bytes(sparse())}, and {whose}. {_PRODUCTS}")
+    elif size > bound:
+        raise MemoryLimitError(f"{subject} {format_bytes(size)}, and {whose}. {_way_out(size, sparse)}")
 
 
 def _way_out(size: float, sparse: Callable[[], int]) -> str:
     found = sparse()
     if found < SPARSE * size:
         return f'It is sparse: output="bcoo" has {format_bytes(found)}.'
-    return "It is not sparse either; take products with it, by jax.jvp or jax.vjp."
+    return f"It is not sparse either. {_PRODUCTS}"
 
 
 def memory_of(plan: Plan, emit: Emit | None, lin: Linearisation, outputs: Sequence[Any], inputs: Sequence[Any]) -> Plan:
@@ -136,7 +152,7 @@ def within(
       MemoryLimitError: if no way stays within the limit.
     """
     ways = _ways(plan, closed, lin, output, values, eliminate)
-    least: dict[str, int] = {}
+    least: dict[str, float] = {}
     for name in [plan.mode, *(n for n in ways if n != plan.mode)] if plan.mode in ways else list(ways):
         least[name] = _peak(ways[name](None), inputs)
         if least[name] <= limit and name == plan.mode:
