@@ -34,7 +34,7 @@ def search(
       cost: "executed" counts what a program has to multiply, "published" every product.
       budget: seconds; the result then depends on how fast the machine is.
       max_evaluations: number of evaluations; without a budget the result depends on nothing but the seed. None, with
-        no budget either, is work for about the time that compiling the Jacobian takes, at most a second or two.
+        no budget either, is work for less time than compiling the Jacobian takes, some seconds for thousands of vertices.
       seed: of the random numbers that some searches draw.
       **options: of the search, see its own documentation.
 
