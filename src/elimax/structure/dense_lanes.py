@@ -19,10 +19,10 @@ from jax import lax
 from elimax.structure.arrays import Value, as_array, plus
 from elimax.structure.term import Affine, Term
 
-_NUM_STACKED = 8
+NUM_STACKED = 8
 """Up to this many columns are stacked and transposed: one kernel too, and no arithmetic at all."""
 
-_NUM_LANES = 16
+NUM_LANES = 16
 """Columns of one group."""
 
 _NUM_CELLS = 12
@@ -35,19 +35,20 @@ _SELECTS_AT_ONCE = 512
 """Selects that XLA runs in the thread of its caller; more groups have fewer of them."""
 
 
-def lanes(pieces: Sequence[Any], shape: tuple[int, ...], dtype: Any) -> Any:
+def lanes(pieces: Sequence[Any], shape: tuple[int, ...], dtype: Any, at_once: int = NUM_LANES) -> Any:
     """Concatenate along the last axis.
 
     Args:
       pieces: arrays that agree with ``shape`` but for the last axis; an int stands for that many columns of zeros.
       shape: of the result.
       dtype: of the result.
+      at_once: columns of one group.
     """
     parts: list[Any] = []
     columns: list[Any] = []
 
     def flush() -> None:
-        count = -(-len(columns) // _NUM_LANES)
+        count = -(-len(columns) // at_once)
         for k in range(count):
             group = columns[k * len(columns) // count : (k + 1) * len(columns) // count]
             parts.append(_group(group, shape[:-1], dtype))
@@ -55,7 +56,7 @@ def lanes(pieces: Sequence[Any], shape: tuple[int, ...], dtype: Any) -> Any:
 
     for piece in pieces:
         width = piece if isinstance(piece, int) else piece.shape[-1]
-        if isinstance(piece, int) and width < _NUM_STACKED:
+        if isinstance(piece, int) and width < NUM_STACKED:
             columns.extend([None] * width)
         elif isinstance(piece, int):
             flush()
@@ -72,7 +73,7 @@ def lanes(pieces: Sequence[Any], shape: tuple[int, ...], dtype: Any) -> Any:
 def _group(columns: Sequence[Any], shape: tuple[int, ...], dtype: Any) -> Any:
     """Columns [*shape], None for zeros, side by side: [*shape, columns]."""
     count, rank = len(columns), len(shape)
-    if count <= _NUM_STACKED:
+    if count <= NUM_STACKED:
         filled = [jnp.zeros(shape, dtype) if column is None else column for column in columns]
         if not rank:
             return jnp.stack(filled)
@@ -129,6 +130,6 @@ def _cuts(unknown: Sequence[int], size: int) -> list[tuple[int, int]]:
     """Consecutive groups of cells, each with about as many unknown ones."""
     count = max(-(-len(unknown) // _NUM_CELLS), -(-size // _WIDTH))
     at_once = -(-len(unknown) * size // _SELECTS_AT_ONCE)
-    count = max(count, at_once) if at_once <= _NUM_STACKED else count
+    count = max(count, at_once) if at_once <= NUM_STACKED else count
     starts = sorted({0, *(unknown[k * len(unknown) // count] for k in range(1, count))})
     return list(zip(starts, [*starts[1:], size], strict=True))
