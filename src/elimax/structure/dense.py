@@ -1,6 +1,7 @@
 """Writing a block out: as a dense array over a box of indices, or as coordinates.
 
-A small box of single entries is one row of lanes (`dense_lanes`). A box that falls apart along an axis is put together
+A small box of single entries is one row of lanes (`dense_lanes`). A box that is diagonal along a pair of axes is made
+for its diagonal alone (`dense_diagonal`). A box that falls apart along an axis is put together
 from its parts. What is left is written in one of three ways: term by term, padded or selected into place
 (`dense_place`); row by row, a select for each entry of a row (`dense_rows`); or scattered (`dense_scatter`). Their
 cost is compared below; where the best way depends on the batch, both are staged, and the choice falls where the batch
@@ -21,6 +22,7 @@ from jax.core import Tracer
 
 from elimax._jax.staged import Place, is_local, stage
 from elimax.structure.arrays import Value, as_array
+from elimax.structure.dense_diagonal import diagonal_axes, spread_out, without
 from elimax.structure.dense_lanes import cells, lanes
 from elimax.structure.dense_place import needs_mask, place, placeable
 from elimax.structure.dense_rows import plan_rows, write_rows
@@ -67,6 +69,11 @@ def dense(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Ra
         return jnp.zeros(shape, dtype)
     if all(not term.sizes for term in terms) and math.prod(shape) <= max(64, 4 * len(terms)):
         return cells(values, terms, dtype, ranges)
+    axes = diagonal_axes(terms, ranges)
+    if axes is not None:
+        p, q = axes
+        own = [without(term, q) for term in terms]
+        return spread_out(dense(values, own, dtype, [*ranges[:q], *ranges[q + 1 :]]), p, q)
     pieces = _split(terms, ranges)
     if pieces is not None:
         axis, intervals = pieces
