@@ -35,6 +35,10 @@ SHARE = 0.9
 """A compressed mode is no candidate unless its products are fewer than this share of those of the simple modes."""
 
 
+STORED, SMALL = 4, 1 << 20
+"""What tangents share, such as sines in the body of a loop, is stored if it is less than so many times the products, or
+less than so many bytes. Otherwise it is computed again for each tangent."""
+
 MANY = 20
 """Programs with more products than so many times `MOST_PRODUCTS` are not eliminated to find their pattern."""
 
@@ -161,7 +165,11 @@ def emission(
             push = lambda *tangents: jax.jvp(fun, inputs, tangents, has_aux=True)[1:]  # noqa: E731
             if chunk is None:
                 seeds = _seeds(colouring.columns, np.arange(colouring.num_forward), inputs)
-                forward, (outputs, aux) = jax.vmap(push, out_axes=(0, None))(*seeds)
+                outputs, linear, (_, aux) = jax.linearize(fun, *inputs, has_aux=True)
+                if _kept(linear) <= max(SMALL, STORED * colouring.num_forward * sum(y.nbytes for y in outputs)):
+                    forward = jax.vmap(linear)(*seeds)
+                else:
+                    forward, (outputs, aux) = jax.vmap(push, out_axes=(0, None))(*seeds)
             else:
                 outputs, (_, aux) = fun(*inputs)
                 forward = _in_chunks(lambda *t: push(*t)[0], colouring.columns, colouring.num_forward, inputs, chunk)
@@ -182,6 +190,11 @@ def emission(
         return (list(outputs) if values else []), list(aux), found
 
     return emit
+
+
+def _kept(linear: Any) -> int:
+    """Bytes of what a linear function keeps of the point where it was taken."""
+    return sum(x.nbytes for x in jax.tree.leaves(linear))
 
 
 def _in_chunks(push: Any, colours: np.ndarray, count: int, like: Sequence[Any], chunk: int) -> Any:
