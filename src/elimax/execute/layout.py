@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
-import numpy as np
-
 from elimax.structure.algebra import as_terms
 from elimax.structure.arrays import Value
 from elimax.structure.canonical import make_term
-from elimax.structure.dense import coordinates, dense
+from elimax.structure.dense import dense
+from elimax.structure.sparse import coordinates
 from elimax.structure.term import Affine, AxisMap, Kind, Structure, Term
 from elimax.structure.values import Values, dense_operator
 
@@ -48,5 +46,5 @@ def write_block(
         from jax.experimental.sparse import BCOO  # half a second to import, and most callers never need it
 
         index, data = coordinates(values, terms, dtype, len(shape))
-        return BCOO((data, jnp.asarray(index, np.int32)), shape=shape, indices_sorted=True, unique_indices=True)
+        return BCOO((data, index), shape=shape, indices_sorted=True, unique_indices=True)
     return dense(values, terms, dtype, [(0, n) for n in shape])

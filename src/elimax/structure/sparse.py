@@ -1,0 +1,204 @@
+"""Blocks as sorted, unique coordinates.
+
+Where rows are regular (`rowwise`), values are put side by side row by row and indices are counted, both without a table;
+elsewhere entries are gathered through one.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from elimax.structure.arranged import arranged
+from elimax.structure.arrays import Masked, Value, as_array, as_array_over_labels, cast
+from elimax.structure.dense_lanes import lanes
+from elimax.structure.positions import positions
+from elimax.structure.rowwise import Box, Member, Rowwise, Tree, rowwise
+from elimax.structure.term import Term
+
+_MOST_RUNS = 64
+"""Up to this many pieces of a row are put side by side; more are gathered by their number within the row."""
+
+
+def coordinates(values: Sequence[Value], terms: Sequence[Term], dtype: Any, rank: int) -> tuple[Any, Any]:
+    """A block as coordinates.
+
+    Args:
+      values: value of each term.
+      terms: the terms.
+      dtype: of the values.
+      rank: number of axes of the block.
+
+    Returns:
+      Indices, int32 [entries, rank], sorted and unique, which do not depend on values, and the values [entries].
+    """
+    found = rowwise(tuple(terms)) if terms and rank else None
+    if found is None:
+        return _by_table(values, terms, dtype, rank)
+    return indices(found), data_of(found, values, terms, dtype)
+
+
+def static_indices(terms: Sequence[Term], rank: int) -> np.ndarray:
+    """The indices of `coordinates` as a NumPy array int32 [entries, rank]."""
+    if not terms or not rank:
+        return np.zeros((1 if terms else 0, rank), np.int32)
+    found = rowwise(tuple(terms))
+    if found is None:
+        return np.ascontiguousarray(_sorted(tuple(terms))[0].T)
+    with jax.ensure_compile_time_eval():
+        return np.asarray(indices(found))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def indices(found: Rowwise) -> Any:
+    """Indices int32 [entries, axes] of sorted coordinates."""
+    if found.num_entries == 0:
+        return jnp.zeros((0, found.num_axes), np.int32)
+    return _joined(found.tree, _box_indices).reshape(found.num_entries, found.num_axes)
+
+
+def data_of(found: Rowwise, values: Sequence[Value], terms: Sequence[Term], dtype: Any) -> Any:
+    """Values [entries] of sorted coordinates."""
+    arrays = [_traced(value, term, dtype) for value, term in zip(values, terms, strict=True)]
+    return _joined(found.tree, lambda box: _box_values(box, arrays, terms, dtype)).reshape(found.num_entries)
+
+
+def _joined(tree: Tree, of_box: Callable[[Box], Any]) -> Any:
+    """The boxes of a tree, each an array [digits..., width], put together; each level takes one digit away."""
+    if isinstance(tree, Box):
+        return of_box(tree)
+    parts = [_joined(child, of_box) for child in tree]
+    parts = [part.reshape(*part.shape[:-2], part.shape[-2] * part.shape[-1]) for part in parts]
+    return parts[0] if len(parts) == 1 else lax.concatenate(parts, parts[0].ndim - 1)
+
+
+def _box_indices(box: Box) -> Any:
+    """Indices of a box, flat within a row: [digits..., width * axes]."""
+    places, axes, _ = box.slope.shape
+    shape = (*box.sizes, *box.inner, places * axes)
+    total = np.broadcast_to(box.base.reshape(-1).astype(np.int32), shape) if not box.slope.any() else None
+    if total is None:
+        total = lax.broadcast_in_dim(jnp.asarray(box.base.reshape(-1), np.int32), shape, (len(shape) - 1,))
+        for d, size in enumerate((*box.sizes, *box.inner)):
+            step = box.slope[..., d].reshape(-1).astype(np.int32)
+            if size > 1 and step.any():
+                scale = lax.broadcast_in_dim(jnp.asarray(step), shape, (len(shape) - 1,))
+                total = total + scale * lax.broadcasted_iota(np.int32, shape, d)
+    return jnp.reshape(total, (*box.sizes, math.prod(box.inner) * places * axes))
+
+
+def _traced(value: Value, term: Term, dtype: Any) -> Any:
+    """A value as an array over the labels it depends on; a scalar where all of its entries are one number."""
+    if isinstance(value, Masked):
+        return as_array(value, term.value_shape, dtype)
+    if isinstance(value, int):
+        return np.asarray(value, dtype)
+    value = cast(value, dtype)
+    if isinstance(value, np.ndarray) and value.size and (value == value.flat[0]).all():
+        return np.asarray(value.flat[0], dtype)
+    return value
+
+
+def _box_values(box: Box, arrays: Sequence[Any], terms: Sequence[Term], dtype: Any) -> Any:
+    """Values of a box: [digits..., width]."""
+    pieces = [_member_values(box, member, arrays[member.number], terms[member.number]) for member in box.members]
+    if box.inner or (len(pieces) == 1 and np.array_equal(box.order, np.arange(box.order.size)) and not _adds(box)):
+        return pieces[0]
+    bounds = np.cumsum([0, *(member.width for member in box.members)])
+    runs = _runs(box.order, bounds)
+    if _adds(box):
+        return _summed(box, pieces, bounds, dtype)
+    if len(runs) > _MOST_RUNS:
+        return jnp.take(lax.concatenate(pieces, len(box.sizes)), box.order, axis=-1, mode="clip")
+    parts = [lax.slice_in_dim(pieces[m], start, stop, axis=-1) for m, start, stop in runs]
+    return lanes(parts, (*box.sizes, box.order.size), dtype)
+
+
+def _adds(box: Box) -> bool:
+    return int(box.group[-1]) + 1 < box.group.size
+
+
+def _summed(box: Box, pieces: Sequence[Any], bounds: np.ndarray, dtype: Any) -> Any:
+    """The same where several entries of a row fall on one place."""
+    count = int(box.group[-1]) + 1
+    if box.order.size > _MOST_RUNS:
+        rows = jnp.moveaxis(lax.concatenate(pieces, len(box.sizes)), -1, 0)
+        places = np.empty(box.order.size, np.int64)
+        places[box.order] = box.group
+        return jnp.moveaxis(jax.ops.segment_sum(rows, places, count), 0, -1)
+    columns: list[Any] = [None] * count
+    for number, place in zip(box.order, box.group, strict=True):
+        m = int(np.searchsorted(bounds, number, side="right")) - 1
+        own = lax.slice_in_dim(pieces[m], int(number - bounds[m]), int(number - bounds[m]) + 1, axis=-1)
+        columns[place] = own if columns[place] is None else columns[place] + own
+    return lanes(columns, (*box.sizes, count), dtype)
+
+
+def _runs(order: np.ndarray, bounds: np.ndarray) -> list[tuple[int, int, int]]:
+    """Cut an order of entries into runs ``(member, start, stop)`` of consecutive entries of one member."""
+    member = np.searchsorted(bounds, order, side="right") - 1
+    cuts = np.flatnonzero((np.diff(order) != 1) | (np.diff(member) != 0)) + 1
+    firsts, lasts = [0, *cuts], [*cuts, order.size]
+    return [
+        (int(member[a]), int(order[a] - bounds[member[a]]), int(order[b - 1] - bounds[member[a]]) + 1)
+        for a, b in zip(firsts, lasts, strict=True)
+    ]
+
+
+def _member_values(box: Box, member: Member, array: Any, term: Term) -> Any:
+    """Values of a term in a box: [digits..., width]."""
+    inner = [part for part in member.parts if part.digit is None]
+    shape = (*box.sizes, *(part.size for part in inner))
+    flat = (*box.sizes, member.width)
+    if array.ndim == 0:
+        return lax.full(flat, array) if not isinstance(array, jax.Array) else jnp.broadcast_to(array, flat)
+    own = [part for part in member.parts if part.label in term.value_labels]
+    array = array.reshape([part.size for part in own])
+    starts, stops, targets = [], [], []
+    for part in own:
+        low = 0 if part.digit is None else box.starts[part.digit] - part.start
+        size = part.size if part.digit is None else box.sizes[part.digit]
+        starts.append(low)
+        stops.append(low + size)
+        targets.append(len(box.sizes) + inner.index(part) if part.digit is None else part.digit)
+    array = lax.slice(jnp.asarray(array), starts, stops)
+    turn = [int(k) for k in np.argsort(targets)]
+    if turn != list(range(len(turn))):
+        array = lax.transpose(array, turn)
+    return lax.broadcast_in_dim(array, shape, sorted(targets)).reshape(flat)
+
+
+def _by_table(values: Sequence[Value], terms: Sequence[Term], dtype: Any, rank: int) -> tuple[Any, Any]:
+    """The same by a table of all entries."""
+    if not terms:
+        return jnp.zeros((0, rank), np.int32), jnp.zeros((0,), dtype)
+    flats = [jnp.ravel(as_array_over_labels(v, t, dtype)) for v, t in zip(values, terms, strict=True)]
+    if not rank:
+        return jnp.zeros((1, 0), np.int32), jnp.concatenate(flats).sum(keepdims=True)
+    unique, inverse = _sorted(tuple(terms))
+    if unique.shape[1] == inverse.size:
+        places = np.split(inverse, np.cumsum([flat.size for flat in flats])[:-1])
+        data = arranged(flats, places, [term.sizes[0] if term.sizes else 1 for term in terms])
+    else:
+        data = jax.ops.segment_sum(jnp.concatenate(flats), inverse, unique.shape[1])
+    return jnp.asarray(unique.T), data
+
+
+@functools.lru_cache(maxsize=8)
+def _sorted(terms: tuple[Term, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct positions int32 [axes, places] in lexicographic order, and for each entry the number of its place."""
+    columns = np.concatenate([positions(term) for term in terms], axis=1)
+    sizes = columns.max(axis=1, initial=0) + 1
+    if math.prod(map(int, sizes)) >= 2**63:
+        unique, inverse = np.unique(columns, axis=1, return_inverse=True)
+    else:
+        keys, inverse = np.unique(np.ravel_multi_index(tuple(columns), tuple(sizes)), return_inverse=True)
+        unique = np.stack(np.unravel_index(keys, tuple(sizes)))
+    return unique.astype(np.int32), inverse.ravel()
