@@ -37,8 +37,11 @@ def _same(operand: int, result: int, axes: Sequence[int]) -> list[tuple[int, int
 
 
 def elementwise(ins: Sequence[Shape], outs: Sequence[Shape]) -> Links:
-    """Axes of an operation on elements; operands without axes go to all elements."""
-    pairs = [p for k, shape in enumerate(ins) if shape == outs[0] for p in _same(k, 0, range(len(shape)))]
+    """Axes of an operation on elements; operands without axes, or with axes of length 1, go to all elements."""
+    pairs = []
+    for k, shape in enumerate(ins):
+        if len(shape) == len(outs[0]):
+            pairs += _same(k, 0, [axis for axis, size in enumerate(shape) if size == outs[0][axis]])
     return Links(tuple(pairs))
 
 
@@ -46,10 +49,8 @@ def _copies(params: dict[str, Any], ins: Sequence[Shape], outs: Sequence[Shape])
     return Links(tuple(p for k, shape in enumerate(ins) for p in _same(k, k, range(len(shape)))))
 
 
-def _reshape(params: dict[str, Any], ins: Sequence[Shape], outs: Sequence[Shape]) -> Links:
+def _squeeze(params: dict[str, Any], ins: Sequence[Shape], outs: Sequence[Shape]) -> Links:
     """Axes before which as many elements lie on both sides, and which are of one length, stay what they are."""
-    if params.get("dimensions") is not None:
-        return NONE
     strides: list[dict[tuple[int, int], int]] = []
     for shape in (ins[0], outs[0]):
         places, before = {}, 1
@@ -59,6 +60,10 @@ def _reshape(params: dict[str, Any], ins: Sequence[Shape], outs: Sequence[Shape]
             before *= size
         strides.append(places)
     return Links(tuple((0, axis, 0, strides[1][place]) for place, axis in strides[0].items() if place in strides[1]))
+
+
+def _reshape(params: dict[str, Any], ins: Sequence[Shape], outs: Sequence[Shape]) -> Links:
+    return NONE if params.get("dimensions") is not None else _squeeze(params, ins, outs)
 
 
 def _broadcast_in_dim(params: dict[str, Any], ins: Sequence[Shape], outs: Sequence[Shape]) -> Links:
@@ -169,8 +174,8 @@ _RULES: dict[str, Callable[[dict[str, Any], Sequence[Shape], Sequence[Shape]], L
         _copies,
     ),
     "reshape": _reshape,
-    "squeeze": _reshape,
-    "expand_dims": _reshape,
+    "squeeze": _squeeze,
+    "expand_dims": _squeeze,
     "broadcast_in_dim": _broadcast_in_dim,
     "slice": _slice,
     "dynamic_slice": _slice,

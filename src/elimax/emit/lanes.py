@@ -21,12 +21,13 @@ from jax.core import Tracer
 from elimax._jax import Equation, Program
 from elimax.emit.axes import Links, links
 from elimax.emit.scalarise import ELEMENTWISE, MAX_ELEMENTS
+from elimax.emit.scalars import MAX_STEPS
 
 LEAST = 2
 """A lane axis is at least this long."""
 
 TRIED = 4
-"""Classes of axes that are looked into, those first that go through the most operations on elements."""
+"""Classes of axes that are looked into, those first along which the most elements are computed."""
 
 MOST_EQUATIONS = 20_000
 """Programs with more operations are not looked into."""
@@ -73,6 +74,7 @@ def lanes(program: Program) -> Lanes | None:
     """
     if len(program.equations) > MOST_EQUATIONS or any(e.effects for e in program.equations):
         return None
+    program = _alive(program)
     known = _linked(program)
     best: tuple[int, tuple[dict[int, int], ...], _Parts] | None = None
     candidates = _classes(program, known)
@@ -92,6 +94,17 @@ def lanes(program: Program) -> Lanes | None:
     return parts.split()
 
 
+def _alive(program: Program) -> Program:
+    """The program without operations that no result needs."""
+    needed = {ref.value for ref in program.outputs}
+    kept = []
+    for equation in reversed(program.equations):
+        if any(ref.value in needed for ref in equation.outputs):
+            needed.update(ref.value for ref in equation.inputs)
+            kept.append(equation)
+    return dataclasses.replace(program, equations=kept[::-1])
+
+
 def _linked(program: Program) -> list[Links | None]:
     """Links of each operation; None where they are not known."""
     shapes = [value.shape for value in program.values]
@@ -102,7 +115,7 @@ def _linked(program: Program) -> list[Links | None]:
 
 
 def _classes(program: Program, known: Sequence[Links | None]) -> list[dict[int, int]]:
-    """Classes of linked axes with one axis at most in each value, those first with the most operations on elements.
+    """Classes of linked axes, those first along which the most elements are computed.
 
     Values with several axes of a class have the axis -1 there: nothing that touches them is done lane by lane.
     """
@@ -127,8 +140,8 @@ def _classes(program: Program, known: Sequence[Links | None]) -> list[dict[int, 
                 found = members.setdefault(root(starts[value] + axis), {})
                 found[value] = -1 if value in found else axis
     made = [e.outputs[0].value for e in program.equations if e.name in ELEMENTWISE]
-    weights = {r: sum(found.get(v, -1) >= 0 for v in made) for r, found in members.items()}
-    ranked = sorted((r for r in members if weights[r]), key=lambda r: (-weights[r], r))
+    weights = {r: sum(math.prod(shapes[v]) for v in made if found.get(v, -1) >= 0) for r, found in members.items()}
+    ranked = sorted((r for r in members if weights[r]), key=lambda r: (-weights[r], next(iter(members[r].items()))))
     return [members[r] for r in ranked[:TRIED]]
 
 
@@ -137,7 +150,7 @@ class _Parts:
 
     Attributes:
       core: numbers of the operations of the core.
-      weight: how many of them are operations on elements, zero if none has a lane axis.
+      weight: elements that its operations on elements compute.
       covered: whether all operations on elements in the core, and all its results, have all lane axes.
     """
 
@@ -167,6 +180,7 @@ class _Parts:
                 and not any(v in outside for v in ins)
                 and any(v in laned for v in (*ins, *outs))
                 and all(_keeps(found, own, ins, outs) for found in axes)
+                and not (equation.name == "dot_general" and _apart(axes, ins))
             ):
                 self.core.append(k)
                 inside.update(outs)
@@ -192,7 +206,7 @@ class _Parts:
         self.core = kept[::-1]
         self.results = sorted(wanted & self.inside)
         made = [equations[k].outputs[0].value for k in self.core if equations[k].name in ELEMENTWISE]
-        self.weight = sum(any(v in found for found in self.axes) for v in made)
+        self.weight = sum(math.prod(self.program.values[v].shape) for v in made)
         self.covered = all(v in found for v in (*made, *self.results) for found in self.axes)
 
     def split(self) -> Lanes | None:
@@ -205,6 +219,8 @@ class _Parts:
         shapes = [_lane_shape(self.axes, v, value.shape) for v, value in enumerate(program.values)]
         touched = read | {r.value for k in (*static, *self.core) for r in equations[k].outputs}
         if sum(math.prod(shapes[v]) for v in touched) > MAX_ELEMENTS:
+            return None
+        if sum(_multiplications(equations[k], shapes) for k in self.core) > MAX_STEPS:
             return None
         values = [dataclasses.replace(v, shape=shape) for v, shape in zip(program.values, shapes, strict=True)]
         refs = {r.value: r for e in equations for r in (*e.inputs, *e.outputs)}
@@ -258,10 +274,28 @@ def _keeps(axes: dict[int, int], own: Links, ins: Sequence[int], outs: Sequence[
     return all(place in own.free for place in going)
 
 
+def _apart(axes: Sequence[dict[int, int]], ins: Sequence[int]) -> bool:
+    """Whether both factors of a product have a lane axis that the other one lacks: one row times one column each.
+
+    Such products are faster as a whole.
+    """
+    left, right = ({n for n, found in enumerate(axes) if v in found} for v in ins)
+    return bool(left - right and right - left)
+
+
 def _lane_shape(axes: Sequence[dict[int, int]], value: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     """The shape of a value with lane axes of length 1."""
     own = {found[value] for found in axes if value in found}
     return tuple(1 if axis in own else size for axis, size in enumerate(shape))
+
+
+def _multiplications(equation: Equation, shapes: Sequence[tuple[int, ...]]) -> int:
+    """Multiplications of a product of arrays for one lane."""
+    if equation.name != "dot_general":
+        return 0
+    (summed, _), _ = equation.params["dimension_numbers"]
+    left = shapes[equation.inputs[0].value]
+    return math.prod(shapes[equation.outputs[0].value]) * math.prod(left[k] for k in summed)
 
 
 def _for_lane(equation: Equation, shapes: Sequence[tuple[int, ...]]) -> Equation:

@@ -13,6 +13,7 @@ import jax
 from jax.core import Tracer
 
 from elimax._jax import trace
+from elimax._jax.program import as_function
 from elimax.elimination.steps import Step
 from elimax.execute.accumulate import Edges
 from elimax.execute.run import run
@@ -38,7 +39,7 @@ def run_through(
       through: emits the program.
 
     Returns:
-      Results and edges, or None if an edge is an operator, or if ``through`` returns None.
+      Results and edges, or None if an edge is an operator.
     """
     results: list[Any] = []
     edges: Edges = {}
@@ -62,9 +63,7 @@ def run_through(
     if any(isinstance(own, OperatorValue) for _, own in edges.values()):
         return None
     emitted = through(closed, args)
-    if emitted is None:
-        return None
-    found = iter(emitted)
+    found = iter(as_function(closed)(*args) if emitted is None else emitted)
 
     def settled(value: Any) -> Any:
         return next(found) if isinstance(value, Tracer) else value
