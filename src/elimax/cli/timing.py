@@ -42,7 +42,12 @@ class Comparison:
         return statistics.median(mine / theirs for mine, theirs in pairs)
 
 
-def compare(variants: Mapping[str, Callable[[], Any]], seconds: float = 1.0, seed: int = 0) -> Comparison:
+def compare(
+    variants: Mapping[str, Callable[[], Any]],
+    seconds: float = 1.0,
+    seed: int = 0,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Comparison:
     """Time variants in turns.
 
     Every variant is called once beforehand, so that compilation is not timed. A sample of a very short call is the mean
@@ -52,14 +57,15 @@ def compare(variants: Mapping[str, Callable[[], Any]], seconds: float = 1.0, see
       variants: functions without arguments that return arrays; they are waited for.
       seconds: time to spend, warm-up excluded; at least five rounds are run in any case.
       seed: of the order in which variants take turns.
+      clock: what tells the time of a call; `time.process_time` leaves out what other processes took of the core.
 
     Returns:
       The samples.
     """
     shuffle = random.Random(seed).shuffle
     for variant in variants.values():
-        _run(variant, 1)
-    fastest = min((_run(variant, 1) for variant in variants.values()), default=1.0)
+        _run(variant, 1, clock)
+    fastest = min((_run(variant, 1, clock) for variant in variants.values()), default=1.0)
     calls = max(1, min(1000, round(_SAMPLE_SECONDS / max(fastest, 1e-7))))
     samples: dict[str, list[float]] = {name: [] for name in variants}
     names = list(variants)
@@ -69,15 +75,15 @@ def compare(variants: Mapping[str, Callable[[], Any]], seconds: float = 1.0, see
             break
         shuffle(names)
         for name in names:
-            samples[name].append(_run(variants[name], calls))
+            samples[name].append(_run(variants[name], calls, clock))
     return Comparison({name: tuple(times) for name, times in samples.items()})
 
 
-def _run(variant: Callable[[], Any], calls: int) -> float:
+def _run(variant: Callable[[], Any], calls: int, clock: Callable[[], float]) -> float:
     """Seconds per call; every result is waited for, so that calls do not overlap."""
     import jax
 
-    start = time.perf_counter()
+    start = clock()
     for _ in range(calls):
         jax.block_until_ready(variant())
-    return (time.perf_counter() - start) / calls
+    return (clock() - start) / calls

@@ -12,21 +12,19 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.core import Tracer
 
-from elimax._jax.staged import Place, is_local, stage
 from elimax.structure.arrays import Value, as_array
 from elimax.structure.dense_diagonal import diagonal_axes, spread_out, without
 from elimax.structure.dense_lanes import cells, lanes
 from elimax.structure.dense_place import needs_mask, place, placeable
 from elimax.structure.dense_rows import plan_rows, write_rows
 from elimax.structure.dense_scatter import coordinates, scatter
+from elimax.structure.dense_staged import Way, staged
 from elimax.structure.positions import term_ranges
 from elimax.structure.term import Term
 
@@ -87,11 +85,11 @@ def dense(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Ra
     arrays = [as_array(value, term.value_shape, dtype) for value, term in zip(values, terms, strict=True)]
     if small is wide:
         return small(arrays, dtype)
-    return _staged(small, wide, math.prod(shape), arrays, dtype)
 
+    def is_wide(batch: int) -> bool:
+        return batch >= _BATCH and batch * math.prod(shape) >= _BATCHED
 
-Way = Callable[[Sequence[Any], Any], Any]
-"""Maps the value arrays of the terms, and a dtype, to the box."""
+    return staged(small, wide, is_wide, arrays, dtype)
 
 
 @functools.lru_cache(maxsize=512)
@@ -126,39 +124,6 @@ def _ways(terms: tuple[Term, ...], ranges: tuple[tuple[int, int], ...]) -> tuple
 
         return small, by_rows if rows.num_selects * size <= bound else small
     return small, by_place if can_place and count * size <= bound else small
-
-
-def _staged(small: Way, wide: Way, size: int, arrays: Sequence[Any], dtype: Any) -> Any:
-    """Write a box in the way that suits the batch, which is known where the program is lowered."""
-    traced = [k for k, array in enumerate(arrays) if isinstance(array, Tracer)]
-    if not traced or not all(is_local(arrays[k]) for k in traced):
-        return small(arrays, dtype)
-
-    def with_way(way: Way) -> Callable[..., Any]:
-        def fun(*operands: Any) -> list[Any]:
-            full = list(arrays)
-            for k, operand in zip(traced, operands, strict=True):
-                full[k] = operand
-            return [way(full, dtype)]
-
-        return fun
-
-    def choose(where: Place) -> Callable[..., list[Any]] | None:
-        batch = math.prod(where.sizes)
-        return _batched(with_way(wide), where) if batch >= _BATCH and batch * size >= _BATCHED else None
-
-    operands = [arrays[k] for k in traced]
-    closed = jax.make_jaxpr(with_way(small))(*(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in operands))
-    (result,) = stage("assembly", closed, choose, operands, batch_last=False)
-    return result
-
-
-def _batched(fun: Callable[..., list[Any]], where: Place) -> Callable[..., list[Any]]:
-    """A function mapped over the batch axes, which are in front of operands and results."""
-    mapped: Any = fun
-    for size, mask in where.batch:
-        mapped = jax.vmap(mapped, in_axes=[0 if m else None for m in mask], axis_size=size)
-    return mapped
 
 
 def _split(terms: Sequence[Term], ranges: Ranges) -> tuple[int, list[tuple[int, int, list[int]]]] | None:

@@ -9,7 +9,7 @@ steps where it is not unrolled, so wide axes are cut into groups of lanes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -17,10 +17,11 @@ import numpy as np
 from jax import lax
 
 from elimax.structure.arrays import Value, as_array, plus
+from elimax.structure.dense_staged import staged
 from elimax.structure.term import Affine, Term
 
 NUM_STACKED = 8
-"""Up to this many columns are stacked and transposed: one kernel too, and no arithmetic at all."""
+"""Up to this many columns may be stacked and transposed: one kernel too, and no arithmetic at all."""
 
 NUM_LANES = 16
 """Columns of one group."""
@@ -72,20 +73,54 @@ def lanes(pieces: Sequence[Any], shape: tuple[int, ...], dtype: Any, at_once: in
 
 def _group(columns: Sequence[Any], shape: tuple[int, ...], dtype: Any) -> Any:
     """Columns [*shape], None for zeros, side by side: [*shape, columns]."""
-    count, rank = len(columns), len(shape)
-    if count <= NUM_STACKED:
-        filled = [jnp.zeros(shape, dtype) if column is None else column for column in columns]
-        if not rank:
-            return jnp.stack(filled)
-        stacked = lax.concatenate([lax.expand_dims(column, [rank - 1]) for column in filled], rank - 1)
-        return lax.transpose(stacked, [*range(rank - 1), rank, rank - 1])
-    full = (*shape, count)
-    number = lax.broadcasted_iota(np.int32, full, rank)
-    result = jnp.zeros(full, dtype)
-    for lane, column in enumerate(columns):
-        if column is not None:
-            result = lax.select(lax.eq(number, np.int32(lane)), jnp.broadcast_to(column[..., None], full), result)
-    return result
+    count = len(columns)
+    there = [k for k, column in enumerate(columns) if column is not None]
+    if not there:
+        return jnp.zeros((*shape, count), dtype)
+
+    def by_selects(arrays: Sequence[Any], _: Any) -> Any:
+        return _selected(dict(zip(there, arrays, strict=True)), count, shape, dtype)
+
+    def by_stacking(arrays: Sequence[Any], _: Any) -> Any:
+        return _stacked(dict(zip(there, arrays, strict=True)), count, shape, dtype)
+
+    given = [columns[k] for k in there]
+    if not shape:
+        return by_stacking(given, dtype) if count <= NUM_STACKED else by_selects(given, dtype)
+    size = count * math.prod(shape)
+    if count <= NUM_STACKED and size <= _SELECTS_AT_ONCE < count * size:
+        return staged(by_stacking, by_selects, lambda batch: batch > 1, given, dtype)
+    return by_selects(given, dtype)
+
+
+def _stacked(columns: Mapping[int, Any], count: int, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Columns by number, side by side, by concatenation."""
+    rank = len(shape)
+    full = [columns[k] if k in columns else jnp.zeros(shape, dtype) for k in range(count)]
+    if not rank:
+        return jnp.stack(full)
+    stacked = lax.concatenate([lax.expand_dims(column, [rank - 1]) for column in full], rank - 1)
+    return lax.transpose(stacked, [*range(rank - 1), rank, rank - 1])
+
+
+def _selected(columns: Mapping[int, Any], count: int, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Columns by number, side by side, by the number of the lane.
+
+    A column is broadcast over the lanes: that keeps XLA from computing what is expensive in it again for each lane.
+    """
+    lane = max(0, len(shape) - 1)
+    full = (*shape[:lane], count, *shape[lane:])
+    number = lax.broadcasted_iota(np.int32, full, lane)
+
+    def spread(column: Any) -> Any:
+        return lax.broadcast_in_dim(column, full, [k for k in range(len(full)) if k != lane])
+
+    numbers = sorted(columns)
+    last = columns[numbers.pop()] if len(columns) == count else None
+    result = jnp.zeros(full, dtype) if last is None else spread(last)
+    for k in numbers:
+        result = lax.select(lax.eq(number, np.int32(k)), spread(columns[k]), result)
+    return lax.transpose(result, [*range(lane), *range(lane + 1, len(full)), lane]) if shape else result
 
 
 def cells(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Sequence[tuple[int, int]]) -> Any:
@@ -108,12 +143,22 @@ def cells(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Se
         cell = int(np.ravel_multi_index(index, shape)) if shape else 0
         entry = as_array(value, (), dtype)
         flat[cell] = entry if flat[cell] is None else plus(flat[cell], entry)
+    return filled(flat, dtype).reshape(shape)
+
+
+def filled(flat: Sequence[Any], dtype: Any) -> Any:
+    """A vector of single entries.
+
+    Args:
+      flat: the entries, scalars in ``dtype``; None for a zero.
+      dtype: of the vector.
+    """
     known = [entry is None or isinstance(entry, np.ndarray | np.generic) for entry in flat]
     base = np.array([entry if k and entry is not None else 0 for entry, k in zip(flat, known, strict=True)], dtype)
     if all(known):
-        return jnp.asarray(base.reshape(shape))
+        return jnp.asarray(base)
     if len(flat) == 1:
-        return jnp.asarray(flat[0]).reshape(shape)
+        return jnp.asarray(flat[0]).reshape((1,))
     unknown = [k for k, is_known in enumerate(known) if not is_known]
     parts = []
     for start, stop in _cuts(unknown, len(flat)):
@@ -123,7 +168,7 @@ def cells(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Se
             if start <= k < stop:
                 part = lax.select(lax.eq(number, np.int32(k - start)), jnp.broadcast_to(flat[k], part.shape), part)
         parts.append(part)
-    return (lax.concatenate(parts, 0) if len(parts) > 1 else parts[0]).reshape(shape)
+    return lax.concatenate(parts, 0) if len(parts) > 1 else parts[0]
 
 
 def _cuts(unknown: Sequence[int], size: int) -> list[tuple[int, int]]:
