@@ -129,6 +129,14 @@ def test_a_saved_plan_is_an_order(tmp_path):
     assert "PlanMismatchError" in wrong
 
 
+def test_memory_is_limited():
+    found = json.loads(run("plan", "zoo:burgers_1d", "--max-memory", "1 GB", "--json"))
+    assert found["memory"]["dense result"] <= found["memory"]["peak"] <= 10**9
+    assert found["mode"] == "elimination"
+    assert found["chunk"] is None
+    assert "MemoryLimitError" in run("plan", "zoo:burgers_1d", "--max-memory", "1 kB", exit_code=2)
+
+
 def test_a_plan_with_blocks_is_saved_and_drawn(tmp_path):
     """The padding of the Brusselator comes as NumPy integers, which JSON does not take as they are."""
     saved, drawn = tmp_path / "plan.json", tmp_path / "picture.svg"
