@@ -101,7 +101,7 @@ def _way_out(size: float, sparse: Callable[[], int]) -> str:
     found = sparse()
     if found < SPARSE * size:
         return f'It is sparse: output="bcoo" has {format_bytes(found)}.'
-    return f"It is not sparse either. {_PRODUCTS}"
+    return f"Sparse output would be no way out, it has {format_bytes(found)}. {_PRODUCTS}"
 
 
 def memory_of(plan: Plan, emit: Emit | None, lin: Linearisation, outputs: Sequence[Any], inputs: Sequence[Any]) -> Plan:
