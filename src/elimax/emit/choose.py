@@ -10,6 +10,7 @@ from typing import Any
 from jax.core import Tracer
 
 from elimax._jax.staged import Form, Place, is_local, lift, stage
+from elimax.emit import kernel
 from elimax.emit.loop import loop
 from elimax.emit.machines import current
 from elimax.emit.model import predict
@@ -17,7 +18,7 @@ from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import ScalarProgram
 from elimax.emit.vectorise import vectorise
 
-FORMS = ("auto", "plain", "loop")
+FORMS = ("auto", "plain", "loop", "kernel")
 """What callers can ask for."""
 
 LAYOUTS = ("batch-first", "batch-last")
@@ -71,7 +72,12 @@ def choose(program: ScalarProgram, form: str, elementary: str, place: Place) -> 
             time += 0.0 if place.looped else OPERATIONS * replaced * machine.operation
             elementary = "vector" if time < times["loop"] else "exact"
             times["loop"] = min(time, times["loop"])
-        if times["loop"] > times["plain"]:
+        form = min(times, key=times.__getitem__)
+        if place.looped and kernel.pays(program, batch) and kernel.fits(program, bool(place.batch), place.batch_last):
+            form = "kernel" if kernel.predict(program, machine, batch) < times[form] else form
+        if form == "plain":
             return None
     masks = [mask for _, mask in reversed(place.batch)]
+    if form == "kernel" and kernel.fits(program, bool(place.batch), place.batch_last):
+        return kernel.kernel(program, place.sizes, masks, place.platform)
     return loop(program, place.sizes, masks, place.batch_last, elementary)

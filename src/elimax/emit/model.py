@@ -45,6 +45,10 @@ TINY = 64
 """So are those of a program whose arrays have fewer numbers of 64 bits than this."""
 
 
+READ = 0.25
+"""Share of the known elements of a plain form in a loop that are filled in; others are known to whoever reads them."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Machine:
     """Times in nanoseconds on one device kind; names end with the bits of the dtype they are for.
@@ -88,7 +92,7 @@ class Machine:
     column_64: float = 0.26
     filled: float = 4.0
     copied: float = 2.0
-    hoisted: float = 0.17
+    hoisted: float = 0.8
     call: float = 7000.0
     handoff: float = 17000.0
     spread: float = 5100.0
@@ -168,7 +172,8 @@ class Counts:
         """Nanoseconds for a batch, alone or in the body of a loop."""
         elements = (machine.element_32, machine.element_64)
         copied = machine.hoisted if looped else machine.copied
-        known = (copied if self.looped else machine.filled) * _dot(elements, self.known)
+        filled = machine.filled * (READ if looped else 1.0)
+        known = (copied if self.looped else filled) * _dot(elements, self.known)
         moved = _dot(elements, self.moved) + _dot((machine.column_32, machine.column_64), self.columns)
         work = batch * (sum(w.at(machine) for w in self.work) + moved + known)
         if looped:
@@ -258,6 +263,11 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             turn=operations,
         ),
     }
+
+
+def work_of(program: ScalarProgram) -> Work:
+    """Operations of a program, each done once."""
+    return _work(program, range(len(program.steps)))
 
 
 def _dot(weights: tuple[float, float], counts: Widths) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from elimax._jax import Equation
@@ -106,3 +107,30 @@ def indexed(equation: Equation, ids: Sequence[Ids], known: Sequence[np.ndarray |
     if not np.array_equal(moved(1), result + 1):
         raise NotScalar
     return [result]
+
+
+def destinations(equation: Equation, ids: Sequence[Ids], places: np.ndarray | None, dtype: np.dtype) -> np.ndarray:
+    """Where a scatter that adds puts its updates.
+
+    Args:
+      equation: the operation.
+      ids: element numbers of the array that is added to, of the places, and of the updates.
+      places: values of the places, if they are known.
+      dtype: of the array.
+
+    Returns:
+      For each update, in an int array of their shape, the flat position in the result, or -1 if it is dropped.
+
+    Raises:
+      NotScalar: the places are not known, or what is added are no real numbers.
+    """
+    if places is None or dtype.kind != "f":
+        raise NotScalar
+    # The transpose of adding at some places is reading there; what is read is which place it is.
+    with jax.ensure_compile_time_eval():
+        zeros, numbers = jnp.zeros(ids[0].shape, dtype), jnp.arange(1, ids[0].size + 1, dtype=dtype)
+        reading = jax.linear_transpose(
+            lambda x: equation.call(zeros, places, x)[0], jax.ShapeDtypeStruct(ids[2].shape, dtype)
+        )
+        (found,) = reading(numbers.reshape(ids[0].shape))
+        return np.asarray(found).astype(np.int64) - 1

@@ -14,7 +14,7 @@ from jax import lax
 from jax.core import Tracer
 
 from elimax._jax import Equation, Program, inline
-from elimax.emit.movements import INDEXED, MOVES, indexed
+from elimax.emit.movements import INDEXED, MOVES, destinations, indexed
 from elimax.emit.scalars import Builder, NotScalar, ScalarProgram, TooLarge
 
 ELEMENTWISE = frozenset(
@@ -110,6 +110,8 @@ class _Scalariser:
             return MOVES[name](equation.params, shape, operands)
         if name in INDEXED:
             return indexed(equation, operands, [self.known(ids) for ids in operands])
+        if name in ("scatter-add", "scatter_add"):
+            return [self.scattered(equation, operands)]
         if name == "iota":
             with jax.ensure_compile_time_eval():
                 return [self.builder.constant(np.asarray(equation.call()[0]))]
@@ -137,7 +139,8 @@ class _Scalariser:
         dtype = self.program.values[equation.outputs[0].value].dtype
         if equation.name == "convert_element_type" and all(self.builder.dtypes[i] == dtype for i in operands[0].flat):
             return operands[0]
-        if np.dtype(dtype).kind in "bui":  # the arithmetic of indices is done here and now
+        if np.dtype(dtype).kind in "bui" or equation.name == "convert_element_type":
+            # the arithmetic of indices is done here and now
             known = [self.known(ids) for ids in operands]
             if all(value is not None for value in known):
                 with jax.ensure_compile_time_eval():
@@ -171,6 +174,23 @@ class _Scalariser:
         if rows.shape[1] == 0:
             raise NotScalar
         return np.array([self.fold(_FOLDS[equation.name], row, dtype) for row in rows], np.int64).reshape(shape)
+
+    def scattered(self, equation: Equation, operands: Sequence[np.ndarray]) -> np.ndarray:
+        """Each element of the result is the sum of what was there, unless that is zero, and of all that is added."""
+        base, places, updates = operands
+        dtype = np.dtype(self.program.values[equation.outputs[0].value].dtype)
+        groups: list[list[int]] = [[] for _ in range(base.size)]
+        for number, own in zip(base.flat, groups, strict=True):
+            value = self.builder.constants.get(int(number))
+            if value is None or value != 0:
+                own.append(int(number))
+        found = destinations(equation, operands, self.known(places), dtype)
+        for place, number in zip(found.flat, updates.flat, strict=True):
+            if place >= 0:
+                groups[place].append(int(number))
+        summed = zip(groups, base.flat, strict=True)
+        sums = [self.fold(lax.add, own, dtype) if own else int(number) for own, number in summed]
+        return np.array(sums, np.int64).reshape(base.shape)
 
     def cumulative(self, equation: Equation, ids: np.ndarray) -> np.ndarray:
         axis, reverse = equation.params["axis"], equation.params["reverse"]

@@ -10,6 +10,15 @@ import numpy as np
 
 COMMUTATIVE = frozenset(["add", "add_any", "mul", "max", "min", "and", "or", "xor", "eq", "ne"])
 
+FOLDED: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(["add", "add_any"], np.add),
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "neg": np.negative,
+}
+"""Operations on known floating-point numbers that are done beforehand: those that are rounded alike everywhere."""
+
 MAX_STEPS = 1800
 """Programs with more operations than this are not taken apart: a kernel of about 2,400 instructions meets a cliff."""
 
@@ -112,11 +121,9 @@ class Builder:
           TooLarge: there are too many operations.
         """
         operands = tuple(int(i) for i in operands)
-        if name == "mul":
-            for one, other in (operands, operands[::-1]):
-                known = self.constants.get(one)
-                if known is not None and known == 1 and self.dtypes[other] == dtype:
-                    return other
+        simple = self._simplified(name, operands, np.dtype(dtype))
+        if simple is not None:
+            return simple
         whole = (key, tuple(sorted(operands)) if name in COMMUTATIVE else operands)
         number = self._known.get(whole)
         if number is None:
@@ -125,6 +132,26 @@ class Builder:
             number = self._known[whole] = int(self.fresh((), dtype))
             self._steps.append(Step(name, call, operands, number))
         return number
+
+    def _simplified(self, name: str, operands: tuple[int, ...], dtype: np.dtype) -> int | None:
+        """Number of the result of an operation that need not be done, as compilers hold, or None.
+
+        A sum with zero is the other summand, even though the sum of two zeros has a sign of its own.
+        """
+        if name not in FOLDED or dtype.kind != "f" or any(self.dtypes[i] != dtype for i in operands):
+            return None
+        known = [self.constants.get(i) for i in operands]
+        if all(value is not None for value in known):
+            with np.errstate(all="ignore"):
+                return int(self.constant(np.asarray(FOLDED[name](*known), dtype)))
+        if name in ("add", "add_any", "mul"):
+            neutral = 1 if name == "mul" else 0
+            for value, other in zip(known, operands[::-1], strict=True):
+                if value is not None and value == neutral:
+                    return other
+        if name == "sub" and known[1] is not None and known[1] == 0:
+            return operands[0]
+        return None
 
     def finish(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> ScalarProgram:
         """The program with the given inputs and outputs, without what no output needs."""
