@@ -73,4 +73,4 @@ figures: $(VENV)/.installed-dev
 
 clean:
 	rm -rf $(VENV) $(LATEST) .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
-	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
