@@ -22,6 +22,9 @@ Batch = tuple[tuple[int, tuple[bool, ...]], ...]
 
 Form = Callable[..., list[Any]]
 
+BODIES = ("closed_call", "eval_jaxpr")
+"""Names of the functions that hold bodies of `jax.lax.scan`, in older and newer JAX."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Place:
@@ -179,7 +182,10 @@ def _in_loop(ctx: Any) -> bool:
     if "while/body" in str(ctx.name_stack):
         return True
     function: Any = mlir.ir.InsertionPoint.current.block.owner  # type: ignore[attr-defined]
-    return "sym_name" in function.attributes and "closed_call" in str(function.attributes["sym_name"])
+    if "sym_name" not in function.attributes:
+        return False
+    name = str(function.attributes["sym_name"])
+    return any(body in name for body in BODIES)
 
 
 batching.primitive_batchers[staged_p] = _map

@@ -27,7 +27,7 @@ class Method:
       order: name of an order, a sequence of vertices, or a Plan.
       cost: name of the cost that ``order="auto"`` and the other searches minimise.
       output: ``"dense"`` or ``"bcoo"``.
-      form: ``"auto"``, ``"plain"`` or ``"loop"``, see ``jacobian``.
+      form: ``"auto"``, ``"plain"``, ``"loop"`` or ``"kernel"``, see ``jacobian``.
       layout: ``"batch-first"`` or ``"batch-last"``, see ``jacobian``.
       elementary: ``"exact"`` or ``"vector"``, see ``jacobian``.
       max_memory: bytes that are not to be exceeded, or None.
@@ -85,7 +85,9 @@ def jacobian(
       cost: what the search for an order minimises: ``"time"``, ``"multiplications"`` or ``"published"``.
       form: how operations are emitted: ``"plain"``, one after another into the caller's trace; ``"loop"``, all of them
         as the body of one loop over the batch that ``jax.vmap`` adds, on programs small enough to be taken apart into
-        scalars; or ``"auto"``, which leaves the choice to a time model once it is known where the result runs.
+        scalars; ``"kernel"``, all of them as one kernel, which suits few points in the body of a loop, on such programs
+        with up to 128 results (others take the loop); or ``"auto"``, which leaves the choice to a time model once it is
+        known where the result runs.
         ``jax.experimental.checkify`` looks into the plain form alone.
       layout: where the axes that ``jax.vmap`` adds are when results are written: ``"batch-first"`` suits
         ``out_axes=0``, and ``"batch-last"`` suits ``out_axes=-1``, the faster of the two. Values do not depend on it.
