@@ -199,6 +199,8 @@ def test_dense_operations_do_not_write_out_sparse_indices():
     block = jax.jit(elimax.jacobian(roots, output="bcoo"))(u)
     assert block.nse == u.size
     np.testing.assert_allclose(block.data, jax.jvp(roots, (u,), (jnp.ones_like(u),))[1], rtol=1e-12)
+    limited = jax.jit(elimax.jacobian(roots, output="bcoo", max_memory="10 MB"))(u)
+    np.testing.assert_array_equal(limited.indices, block.indices)
 
 
 def test_a_sparse_result_larger_than_the_limit_is_refused():

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from elimax._jax import trace
 from elimax._jax.program import as_function, has_symbolic_shapes
-from elimax.errors import ElimaxWarning
+from elimax.errors import ElimaxError, ElimaxWarning, ModeError
 from elimax.execute.accumulate import Edges
 from elimax.execute.chunks import chunked_mode
 from elimax.execute.coloured import coloured_mode, coloured_modes
@@ -111,6 +111,7 @@ def evaluate(
 
     Raises:
       MemoryLimitError: if the result does not fit, or no way to it.
+      ModeError: if JAX does not do the mode that the plan names.
     """
     traced = trace_flat(fun, inputs)
     if traced.symbolic:
@@ -124,7 +125,12 @@ def evaluate(
     if max_memory is not None:
         plan = within(plan, max_memory, traced.closed, lin, inputs, output, values, emit)
     if plan.mode in COLOURED or (plan.mode in JAX_MODES and output == "dense"):
-        return Evaluation(*_mode(plan, traced, lin, output, values)(*inputs))
+        try:
+            return Evaluation(*_mode(plan, traced, lin, output, values)(*inputs))
+        except (TypeError, ValueError, NotImplementedError) as error:  # custom_vjp forward, while loops in reverse
+            if isinstance(error, ElimaxError):
+                raise
+            raise _refused(plan.mode, name, error) from error
     return Evaluation(*emitted(emit, inputs, lin.program, form, layout, name, elementary))
 
 
@@ -147,6 +153,14 @@ def with_modes(plan: Plan, traced: Traced, lin: Linearisation, inputs: Sequence[
         elimination = sys.maxsize  # indices of so many entries are not written out while there is another way
     predicted = predictions(elimination, modes, traced.closed, inputs)
     return dataclasses.replace(plan, modes=tuple(predicted.items()), mode=cheapest(predicted))
+
+
+def _refused(mode: str, name: str, error: Exception) -> ModeError:
+    """What to raise where JAX does not do a mode that a plan names; the function itself has been traced before."""
+    return ModeError(
+        f"mode {mode!r} cannot be had for {name or 'the function'}: {error} Name another one with Plan.with_mode, or "
+        "leave the choice to order='auto'."
+    )
 
 
 def _mode(plan: Plan, traced: Traced, lin: Linearisation, output: str, values: bool) -> Emit:

@@ -18,7 +18,7 @@ from elimax.execute.chunks import chunked_mode
 from elimax.execute.coloured import compressions, emission, whole_pattern
 from elimax.execute.memory import memory_of_machine, peak
 from elimax.execute.modes import Emit, modes_of
-from elimax.execute.remaining import remaining
+from elimax.execute.remaining import MOST_ENTRIES, num_entries, remaining
 from elimax.partials.build import Linearisation
 from elimax.plan.sizes import format_bytes
 from elimax.plan.types import ELIMINATION, Plan
@@ -169,6 +169,11 @@ def within(
         seconds = 1e-9 * estimate(trace(lambda *xs, w=way, c=chunk: jax.tree.leaves(w(c)(*xs)), inputs))
         if best is None or seconds < best[0]:
             best = seconds, dataclasses.replace(plan, mode=name, chunk=chunk)
+    if best is None and not least:
+        raise MemoryLimitError(
+            f"the sparse Jacobian of {plan.name or 'the function'} has more than {MOST_ENTRIES:,} entries, too many "
+            f"for any way that stays below {format_bytes(limit)}. {_PRODUCTS}"
+        )
     if best is None:
         mode = min(least, key=least.__getitem__)
         dense = dense_size(shapes_of(lin), inputs)
@@ -185,7 +190,9 @@ Way = Callable[[int | None], Emit]
 
 
 def _ways(plan: Plan, closed: Any, lin: Linearisation, output: str, values: bool, eliminate: Emit) -> dict[str, Way]:
-    ways: dict[str, Way] = {ELIMINATION: lambda chunk: eliminate}
+    ways: dict[str, Way] = {}
+    if output == "dense" or num_entries(lin.graph, plan.order) <= MOST_ENTRIES:
+        ways[ELIMINATION] = lambda chunk: eliminate
     if output == "dense":
         whole = modes_of(closed, len(lin.outputs), values)
         for name in whole:
