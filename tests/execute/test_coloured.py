@@ -191,3 +191,14 @@ def test_without_entries_there_is_nothing_to_colour():
     assert plan.mode == ELIMINATION
     with pytest.raises(ModeError, match="empty"):
         elimax.jacobian(lambda x: lax.map(jnp.sin, x), order=plan.with_mode("mixed"))(jnp.ones(0))
+
+
+def test_complex_numbers():
+    def fun(z):
+        return lax.fori_loop(0, 2, lambda _, y: y * z + 1j, z)
+
+    z = jnp.arange(1.0, 6.0) + 0.5j
+    plan = elimax.plan(fun, z, holomorphic=True)
+    for mode in (*COLOURED, "forward", "reverse"):
+        own = jax.jit(elimax.jacobian(fun, holomorphic=True, order=plan.with_mode(mode)))(z)
+        assert_trees_close(own, jax.jacfwd(fun, holomorphic=True)(z))

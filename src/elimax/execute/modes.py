@@ -55,7 +55,9 @@ def modes_of(closed: Any, num_outputs: int, values: bool) -> dict[str, Emit]:
 
     def mode(transform: Any) -> Emit:
         def emit(*inputs: Any) -> tuple[list[Any], list[Any], list[list[Any]]]:
-            rows, (outputs, aux) = transform(fun, argnums=tuple(range(len(inputs))), has_aux=True)(*inputs)
+            numbers = tuple(range(len(inputs)))
+            holomorphic = any(jnp.issubdtype(x.dtype, jnp.complexfloating) for x in inputs)
+            rows, (outputs, aux) = transform(fun, argnums=numbers, has_aux=True, holomorphic=holomorphic)(*inputs)
             blocks = [[jnp.asarray(b, o.dtype) for b in row] for row, o in zip(rows, outputs, strict=True)]
             return (list(outputs) if values else []), list(aux), blocks
 
