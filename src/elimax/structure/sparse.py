@@ -1,7 +1,7 @@
 """Blocks as sorted, unique coordinates.
 
-Where rows are regular (`rowwise`), values are put side by side row by row and indices are counted, both without a table;
-elsewhere entries are gathered through one.
+Where rows are regular (`rowwise`), values are put side by side row by row and indices are counted, both without a
+table; elsewhere entries are gathered through one.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from jax import lax
 
 from elimax.structure.arranged import arranged
 from elimax.structure.arrays import Masked, Value, as_array, as_array_over_labels, cast
-from elimax.structure.dense_lanes import lanes
+from elimax.structure.dense_lanes import NUM_LANES, NUM_STACKED, lanes
 from elimax.structure.positions import positions
 from elimax.structure.rowwise import Box, Member, Rowwise, Tree, rowwise
 from elimax.structure.term import Term
+
+_FEW_ROWS = 64
+"""Up to this many rows are stacked and transposed, a few columns at a time."""
 
 _MOST_RUNS = 64
 """Up to this many pieces of a row are put side by side; more are gathered by their number within the row."""
@@ -67,14 +70,32 @@ def indices(found: Rowwise) -> Any:
 def data_of(found: Rowwise, values: Sequence[Value], terms: Sequence[Term], dtype: Any) -> Any:
     """Values [entries] of sorted coordinates."""
     arrays = [_traced(value, term, dtype) for value, term in zip(values, terms, strict=True)]
-    return _joined(found.tree, lambda box: _box_values(box, arrays, terms, dtype)).reshape(found.num_entries)
+
+    def side_by_side(boxes: Sequence[Box]) -> Any:
+        sizes = boxes[0].sizes[:-1]
+        pieces = [piece for box in boxes for piece in _box_pieces(box, arrays, terms, dtype)]
+        flat = [piece.reshape(*sizes, piece.shape[-1]) for piece in pieces]
+        at_once = NUM_LANES if math.prod(sizes) > _FEW_ROWS else NUM_STACKED
+        return lanes(flat, (*sizes, sum(piece.shape[-1] for piece in flat)), dtype, at_once)
+
+    return _joined(found.tree, lambda box: _box_values(box, arrays, terms, dtype), side_by_side).reshape(
+        found.num_entries
+    )
 
 
-def _joined(tree: Tree, of_box: Callable[[Box], Any]) -> Any:
-    """The boxes of a tree, each an array [digits..., width], put together; each level takes one digit away."""
+def _joined(
+    tree: Tree, of_box: Callable[[Box], Any], side_by_side: Callable[[Sequence[Box]], Any] | None = None
+) -> Any:
+    """The boxes of a tree, each an array [digits..., width], put together; each level takes one digit away.
+
+    Single rows that follow each other are put together by ``side_by_side``, if there is such a way.
+    """
     if isinstance(tree, Box):
         return of_box(tree)
-    parts = [_joined(child, of_box) for child in tree]
+    rows = [child for child in tree if isinstance(child, Box) and child.sizes[-1] == 1]
+    if side_by_side is not None and 1 < len(rows) == len(tree) and sum(row.width for row in rows) <= _MOST_RUNS:
+        return side_by_side(rows)
+    parts = [_joined(child, of_box, side_by_side) for child in tree]
     parts = [part.reshape(*part.shape[:-2], part.shape[-2] * part.shape[-1]) for part in parts]
     return parts[0] if len(parts) == 1 else lax.concatenate(parts, parts[0].ndim - 1)
 
@@ -82,16 +103,25 @@ def _joined(tree: Tree, of_box: Callable[[Box], Any]) -> Any:
 def _box_indices(box: Box) -> Any:
     """Indices of a box, flat within a row: [digits..., width * axes]."""
     places, axes, _ = box.slope.shape
-    shape = (*box.sizes, *box.inner, places * axes)
-    total = np.broadcast_to(box.base.reshape(-1).astype(np.int32), shape) if not box.slope.any() else None
-    if total is None:
-        total = lax.broadcast_in_dim(jnp.asarray(box.base.reshape(-1), np.int32), shape, (len(shape) - 1,))
+    shape = (*box.sizes, *box.inner, places)
+
+    def spread(numbers: np.ndarray) -> Any:
+        numbers = numbers.astype(np.int32)
+        if (numbers == numbers[0]).all():  # a number in the code of the loop instead of an array that it reads
+            return lax.full(shape, numbers[0])
+        return lax.broadcast_in_dim(jnp.asarray(numbers), shape, (len(shape) - 1,))
+
+    columns = []
+    for a in range(axes):
+        total = spread(box.base[:, a])
         for d, size in enumerate((*box.sizes, *box.inner)):
-            step = box.slope[..., d].reshape(-1).astype(np.int32)
+            step = box.slope[:, a, d]
             if size > 1 and step.any():
-                scale = lax.broadcast_in_dim(jnp.asarray(step), shape, (len(shape) - 1,))
-                total = total + scale * lax.broadcasted_iota(np.int32, shape, d)
-    return jnp.reshape(total, (*box.sizes, math.prod(box.inner) * places * axes))
+                count = lax.broadcasted_iota(np.int32, shape, d)
+                total = total + (count if (step == 1).all() else spread(step) * count)
+        columns.append(lax.expand_dims(total, [len(shape)]))
+    joined = lax.concatenate(columns, len(shape)) if axes > 1 else columns[0]
+    return jnp.reshape(joined, (*box.sizes, math.prod(box.inner) * places * axes))
 
 
 def _traced(value: Value, term: Term, dtype: Any) -> Any:
@@ -108,17 +138,22 @@ def _traced(value: Value, term: Term, dtype: Any) -> Any:
 
 def _box_values(box: Box, arrays: Sequence[Any], terms: Sequence[Term], dtype: Any) -> Any:
     """Values of a box: [digits..., width]."""
+    pieces = _box_pieces(box, arrays, terms, dtype)
+    return pieces[0] if len(pieces) == 1 else lanes(pieces, (*box.sizes, box.width), dtype)
+
+
+def _box_pieces(box: Box, arrays: Sequence[Any], terms: Sequence[Term], dtype: Any) -> list[Any]:
+    """The same in pieces along the last axis."""
     pieces = [_member_values(box, member, arrays[member.number], terms[member.number]) for member in box.members]
     if box.inner or (len(pieces) == 1 and np.array_equal(box.order, np.arange(box.order.size)) and not _adds(box)):
-        return pieces[0]
+        return pieces
     bounds = np.cumsum([0, *(member.width for member in box.members)])
     runs = _runs(box.order, bounds)
     if _adds(box):
-        return _summed(box, pieces, bounds, dtype)
+        return [_summed(box, pieces, bounds, dtype)]
     if len(runs) > _MOST_RUNS:
-        return jnp.take(lax.concatenate(pieces, len(box.sizes)), box.order, axis=-1, mode="clip")
-    parts = [lax.slice_in_dim(pieces[m], start, stop, axis=-1) for m, start, stop in runs]
-    return lanes(parts, (*box.sizes, box.order.size), dtype)
+        return [jnp.take(lax.concatenate(pieces, len(box.sizes)), box.order, axis=-1, mode="clip")]
+    return [lax.slice_in_dim(pieces[m], start, stop, axis=-1) for m, start, stop in runs]
 
 
 def _adds(box: Box) -> bool:
