@@ -15,7 +15,7 @@ from jax.core import Tracer
 
 from elimax._jax import Equation, Program, inline
 from elimax.emit.movements import INDEXED, MOVES, destinations, indexed
-from elimax.emit.scalars import Builder, NotScalar, ScalarProgram, TooLarge
+from elimax.emit.scalars import MAX_STEPS, Builder, NotScalar, ScalarProgram, TooLarge
 
 ELEMENTWISE = frozenset(
     "abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type cos cosh digamma "
@@ -48,22 +48,37 @@ def scalarise(closed: Any) -> ScalarProgram | None:
     Args:
       closed: the jaxpr; custom derivative rules are of no interest here, only values are.
     """
+    found = attempt(closed)
+    return None if isinstance(found, str) else found
+
+
+def attempt(closed: Any) -> ScalarProgram | str:
+    """The same, or in words why not."""
     program = inline(closed, [False] * len(closed.in_avals))
-    if sum(math.prod(v.shape) for v in program.values) > MAX_ELEMENTS:
-        return None
-    return scalarise_program(program)
+    elements = sum(math.prod(v.shape) for v in program.values)
+    if elements > MAX_ELEMENTS:
+        return f"its values have {elements:,} elements in all, more than {MAX_ELEMENTS:,}"
+    return _attempt(program)
 
 
 def scalarise_program(program: Program) -> ScalarProgram | None:
     """The same for a flat program of any size, as far as its values are used."""
+    found = _attempt(program)
+    return None if isinstance(found, str) else found
+
+
+def _attempt(program: Program) -> ScalarProgram | str:
     used = {*program.constants, *(r.value for r in (*program.inputs, *program.outputs))}
     used |= {r.value for equation in program.equations for r in (*equation.inputs, *equation.outputs)}
     if not all(_plain(program.values[v].dtype) for v in used):
-        return None
+        return "some numbers are neither real numbers of 32 or 64 bits nor integers"
+    scalariser = _Scalariser(program)
     try:
-        return _Scalariser(program).run()
-    except (NotScalar, TooLarge):
-        return None
+        return scalariser.run()
+    except TooLarge:
+        return f"it has more than {MAX_STEPS:,} operations on scalars"
+    except NotScalar:
+        return f"{scalariser.current} cannot be taken apart into operations on scalars"
 
 
 def _plain(dtype: Any) -> bool:
@@ -80,6 +95,7 @@ class _Scalariser:
         self.program = program
         self.builder = Builder()
         self.ids: dict[int, np.ndarray] = {}
+        self.current = "a captured array"
 
     def run(self) -> ScalarProgram:
         values = self.program.values
@@ -90,6 +106,7 @@ class _Scalariser:
                 raise NotScalar
             self.ids[number] = self.builder.constant(value)
         for equation in self.program.equations:
+            self.current = equation.name
             if equation.effects:
                 raise NotScalar
             results = self.equation(equation, [self.ids[r.value] for r in equation.inputs])

@@ -20,6 +20,7 @@ from elimax.execute.chunks import chunked_mode
 from elimax.execute.coloured import coloured_mode, coloured_modes
 from elimax.execute.emission import emitted
 from elimax.execute.fitting import check_result, dense_size, memory_of, shapes_of, sparse_size, within
+from elimax.execute.forms import forms_of
 from elimax.execute.layout import identity_block, write_block
 from elimax.execute.memory import memory_of_machine
 from elimax.execute.modes import ELIMINATION, MOST_PRODUCTS, Emit, cheapest, modes_of, predictions, products
@@ -236,7 +237,10 @@ def plan_for(
     if plan.mode != ELIMINATION:
         emit = _mode(plan, traced, lin, "dense", values=True)
     unseen = large or (plan.mode == ELIMINATION and products(lin.graph, plan.order) > MOST_PRODUCTS)
-    return memory_of(plan, None if unseen else emit, lin, shapes_of(lin), inputs)
+    closed = None if unseen else trace(lambda *xs: jax.tree.leaves(emit(*xs)), inputs)
+    if plan.mode == ELIMINATION:
+        plan = dataclasses.replace(plan, form=forms_of(lin, closed))
+    return memory_of(plan, closed, lin, shapes_of(lin), inputs)
 
 
 def _sparse_size(lin: Linearisation) -> int:

@@ -104,19 +104,19 @@ def _way_out(size: float, sparse: Callable[[], int]) -> str:
     return f"Sparse output would be no way out, it has {format_bytes(found)}. {_PRODUCTS}"
 
 
-def memory_of(plan: Plan, emit: Emit | None, lin: Linearisation, outputs: Sequence[Any], inputs: Sequence[Any]) -> Plan:
+def memory_of(plan: Plan, closed: Any, lin: Linearisation, outputs: Sequence[Any], inputs: Sequence[Any]) -> Plan:
     """The plan with what it needs of memory.
 
     Args:
       plan: the plan.
-      emit: what emits its operations; None where they are too many, or the result too large, to look at.
+      closed: its operations; None where they are too many, or the result too large, to look at.
       lin: the linearised function.
       outputs: shapes and dtypes of the results.
       inputs: of the arguments.
     """
     arguments = sum(math.prod(x.shape) * x.dtype.itemsize for x in inputs)
     dense = dense_size(outputs, inputs)
-    found = arguments + dense if emit is None else peak_of(emit, inputs)
+    found = arguments + dense if closed is None else peak(closed)
     sizes = {"peak": found, "arguments": arguments, "dense result": dense, "bcoo result": sparse_size(lin, plan.order)}
     return dataclasses.replace(plan, memory=tuple(sizes.items()))
 

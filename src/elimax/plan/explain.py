@@ -45,6 +45,8 @@ def summary(plan: Plan) -> str:
     if plan.modes:
         listed = ", ".join(f"{name} {1e6 * seconds:,.1f} us" for name, seconds in plan.modes)
         lines.append(f"mode: {plan.mode}; predicted time of a call: {listed}")
+    if plan.form:
+        lines.append(f"form: {plan.form}")
     if plan.chunk is not None:
         lines.append(f"mode: {plan.mode}, {plan.chunk:,} directions at once, for want of memory")
     if plan.memory:

@@ -47,6 +47,7 @@ class Plan:
       modes: predicted seconds of one call by mode, the cheapest first: elimination, and those of JAX's modes and of the
         colouring-compressed ones that are candidates; empty where elimination has no rival.
       mode: the mode that is taken.
+      form: in words, which forms of emission there are and why; empty where JAX's modes do the work.
       measured: measured seconds of one call by candidate, the fastest first; empty if nothing was measured.
       measured_batch: the number of points of that call.
       chunk: number of directions that the mode takes at once; None for all.
@@ -66,6 +67,7 @@ class Plan:
     seconds: float = 0.0
     modes: tuple[tuple[str, float], ...] = ()
     mode: str = ELIMINATION
+    form: str = ""
     measured: tuple[tuple[str, float], ...] = ()
     measured_batch: int = 1
     chunk: int | None = None
