@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from elimax.api import VerificationReport, hessian, jacobian, plan, value_and_jacobian, verify
+from elimax.api import Sparsity, VerificationReport, hessian, jacobian, plan, sparsity, value_and_jacobian, verify
 from elimax.errors import (
     ArgnumsError,
     ArgumentError,
@@ -12,6 +12,7 @@ from elimax.errors import (
     MemoryLimitError,
     ModeError,
     OrderError,
+    PatternError,
     PlanFormatError,
     PlanMismatchError,
     StructureError,
@@ -29,9 +30,11 @@ __all__ = [
     "MemoryLimitError",
     "ModeError",
     "OrderError",
+    "PatternError",
     "Plan",
     "PlanFormatError",
     "PlanMismatchError",
+    "Sparsity",
     "StructureError",
     "VerificationError",
     "VerificationReport",
@@ -39,6 +42,7 @@ __all__ = [
     "hessian",
     "jacobian",
     "plan",
+    "sparsity",
     "value_and_jacobian",
     "verify",
 ]

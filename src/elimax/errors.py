@@ -37,6 +37,10 @@ class ModeError(ElimaxError, ValueError):
     """The name of a mode is unknown, or the mode cannot be had for a function."""
 
 
+class PatternError(ElimaxError, ValueError):
+    """A Jacobian has not the pattern that was asked for, or values do not belong to a pattern."""
+
+
 class ProblemError(ElimaxError, ValueError):
     """The zoo has no problem of that name, or the problem has no such option."""
 

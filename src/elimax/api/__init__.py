@@ -1,16 +1,22 @@
 """The public functions, with the argument rules of JAX."""
 
 from elimax.api.first_order import jacobian, value_and_jacobian
+from elimax.api.patterns import Bands, BlockSparsity, Sparsity
 from elimax.api.planning import plan
 from elimax.api.second_order import hessian
+from elimax.api.sparsity import sparsity
 from elimax.api.verification import BlockComparison, VerificationReport, verify
 
 __all__ = [
+    "Bands",
     "BlockComparison",
+    "BlockSparsity",
+    "Sparsity",
     "VerificationReport",
     "hessian",
     "jacobian",
     "plan",
+    "sparsity",
     "value_and_jacobian",
     "verify",
 ]

@@ -3,14 +3,17 @@
 from elimax.emit import ELEMENTARY, FORMS, LAYOUTS
 from elimax.execute.evaluate import Evaluation, evaluate, linearisation_for, plan_for
 from elimax.execute.layout import OUTPUTS
+from elimax.execute.pattern import BlockPattern, pattern_for
 
 __all__ = [
     "ELEMENTARY",
     "FORMS",
     "LAYOUTS",
     "OUTPUTS",
+    "BlockPattern",
     "Evaluation",
     "evaluate",
     "linearisation_for",
+    "pattern_for",
     "plan_for",
 ]

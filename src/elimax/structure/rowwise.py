@@ -111,7 +111,7 @@ class Rowwise:
     num_entries: int
 
 
-class _Irregular(Exception):  # noqa: N818
+class _Irregular(Exception):
     """The block has no such form."""
 
 

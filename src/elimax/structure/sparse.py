@@ -59,6 +59,14 @@ def static_indices(terms: Sequence[Term], rank: int) -> np.ndarray:
         return np.asarray(indices(found))
 
 
+def num_coordinates(terms: Sequence[Term], rank: int) -> int:
+    """The number of entries of `coordinates`."""
+    if not terms or not rank:
+        return int(bool(terms))
+    found = rowwise(tuple(terms))
+    return _sorted(tuple(terms))[0].shape[1] if found is None else found.num_entries
+
+
 @functools.partial(jax.jit, static_argnums=0)
 def indices(found: Rowwise) -> Any:
     """Indices int32 [entries, axes] of sorted coordinates."""
