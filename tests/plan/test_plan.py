@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import elimax
+from elimax import zoo
 from elimax.plan import Plan
 
 
@@ -75,6 +76,15 @@ def test_a_plan_survives_another_numbering_of_the_program():
     got = elimax.jacobian(renumbered, argnums=(0, 1), order=make())(*ARGS)
     for a, b in zip(got, jax.jacfwd(renumbered, argnums=(0, 1))(*ARGS), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+@pytest.mark.parametrize("order", ["forward", "reverse", "auto"])
+def test_a_plan_survives_that_known_numbers_become_arguments(order):
+    problem = zoo.get("robertson")
+    plan = elimax.plan(problem.fun, *problem.args, argnums=problem.argnums, order=order)
+    compiled = jax.jit(elimax.jacobian(problem.fun, problem.argnums, order=plan))
+    expected = jax.jacfwd(problem.fun, problem.argnums)(*problem.args)
+    np.testing.assert_allclose(compiled(*problem.args), expected, rtol=1e-5)
 
 
 def test_a_plan_for_other_shapes_is_refused_argument_by_argument():

@@ -9,12 +9,14 @@ hash is the digest of the whole graph under that numbering. Equal hashes therefo
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 
 from elimax.graph.encoding import Encoder
 from elimax.graph.types import Graph
-from elimax.structure.term import Structure
+from elimax.structure.canonical import sort_key
+from elimax.structure.term import Kind, Structure
 
 _VERSION = b"elimax graph 1"
 _SIZE = 16
@@ -42,6 +44,19 @@ def structural_hash(graph: Graph) -> str:
     rows = sorted((ranks[edge.source], ranks[edge.target], structures[edge.structure]) for edge in graph.edges)
     digest.update(b"".join(b"%d>%d:%b;" % row for row in rows))
     return digest.hexdigest()
+
+
+def with_unknown_values(graph: Graph) -> Graph:
+    """The graph as it would be if every known number became known at run time only."""
+
+    def unknown(structure: Structure) -> Structure:
+        if not isinstance(structure, tuple):
+            return structure
+        terms = (dataclasses.replace(t, kind=Kind.VARIABLE) if t.kind is Kind.CONSTANT else t for t in structure)
+        return tuple(sorted(terms, key=sort_key))
+
+    edges = tuple(dataclasses.replace(edge, structure=unknown(edge.structure)) for edge in graph.edges)
+    return dataclasses.replace(graph, edges=edges)
 
 
 def canonical_numbering(graph: Graph) -> tuple[int, ...]:

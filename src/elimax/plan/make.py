@@ -8,9 +8,9 @@ import threading
 from typing import Any
 
 from elimax.cost.rules import rule_of
-from elimax.elimination.steps import renumbered
+from elimax.elimination.steps import Step, renumbered
 from elimax.errors import PlanMismatchError
-from elimax.graph.hashing import canonical_numbering
+from elimax.graph.hashing import canonical_numbering, structural_hash, with_unknown_values
 from elimax.graph.types import Graph
 from elimax.order import search
 from elimax.order.progress import Progress
@@ -149,17 +149,30 @@ def forget() -> None:
 def fit(plan: Plan, graph: Graph) -> Plan:
     """A plan made for an equal graph, renumbered for this one.
 
+    Numbers that are known in one trace and arguments of a compiled function in the other make no difference: the plan
+    is carried over, and its cost counted anew.
+
     Raises:
       PlanMismatchError: if the graphs differ; the message compares them argument by argument.
     """
     if plan.graph == graph:
         return plan
     target = dataclasses.replace(plan, graph=graph)
-    if plan.graph_hash != target.graph_hash:
+    if plan.graph_hash == target.graph_hash:
+        return dataclasses.replace(target, order=_renumbered(plan, plan.graph, graph))
+    planned, given = with_unknown_values(plan.graph), with_unknown_values(graph)
+    if structural_hash(planned) != structural_hash(given):
         raise PlanMismatchError(_difference(plan.graph, graph))
-    here = {canonical: vertex for vertex, canonical in enumerate(canonical_numbering(graph))}
-    number = [here[canonical] for canonical in canonical_numbering(plan.graph)]
-    return dataclasses.replace(target, order=tuple(renumbered(step, number) for step in plan.order))
+    order = _renumbered(plan, planned, given)
+    cost = search(graph, order, cost=plan.cost).multiplications
+    return dataclasses.replace(target, order=order, multiplications=cost, lower_bound=0, optimal=False)
+
+
+def _renumbered(plan: Plan, planned: Graph, given: Graph) -> tuple[Step, ...]:
+    """The order of a plan, made for the first of two isomorphic graphs, for the second."""
+    here = {canonical: vertex for vertex, canonical in enumerate(canonical_numbering(given))}
+    number = [here[canonical] for canonical in canonical_numbering(planned)]
+    return tuple(renumbered(step, number) for step in plan.order)
 
 
 def _difference(planned: Graph, given: Graph) -> str:
