@@ -1,5 +1,7 @@
 """JAX's own modes take over where elimination would run loops twice; the plan says so and is obeyed."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -109,3 +111,18 @@ def test_auxiliary_values_and_trees():
 
     own = jax.jit(elimax.jacobian(fun, has_aux=True))({"x": X})
     assert_trees_close(own, jax.jacfwd(fun, has_aux=True)({"x": X}))
+
+
+def test_long_programs_of_scalars_go_to_jax():
+    problem = zoo.get("hires")
+
+    def steps(count, x):
+        for _ in range(count):
+            x = x + 1e-4 * problem.fun(x + 1e-4 * problem.fun(x))
+        return x
+
+    short, long = (elimax.plan(functools.partial(steps, count), *problem.args) for count in (1, 8))
+    assert not short.modes
+    assert short.mode == "elimination"
+    assert long.mode == "forward"
+    assert "mode: forward" in str(long)

@@ -20,7 +20,7 @@ from elimax.execute.chunks import chunked_mode
 from elimax.execute.coloured import coloured_mode, coloured_modes
 from elimax.execute.emission import emitted
 from elimax.execute.fitting import check_result, dense_size, memory_of, shapes_of, sparse_size, within
-from elimax.execute.forms import forms_of
+from elimax.execute.forms import forms_of, is_long
 from elimax.execute.layout import identity_block, write_block
 from elimax.execute.memory import memory_of_machine
 from elimax.execute.modes import ELIMINATION, MOST_PRODUCTS, Emit, cheapest, modes_of, predictions, products
@@ -143,13 +143,18 @@ def with_modes(plan: Plan, traced: Traced, lin: Linearisation, inputs: Sequence[
     if any(jnp.issubdtype(x.dtype, jnp.complexfloating) for x in inputs):
         return plan
     count = products(lin.graph, plan.order)
-    if not lin.opaque_operations and count <= MOST_PRODUCTS:
+    eliminate = _elimination(traced, lin, plan, output, values=False)
+    if (
+        not lin.opaque_operations
+        and count <= MOST_PRODUCTS
+        and not (output == "dense" and is_long(lin, count, eliminate, inputs))
+    ):
         return plan
     modes = modes_of(traced.closed, traced.num_outputs, values=False) if output == "dense" else {}
     modes |= coloured_modes(traced.closed, lin, plan.order, output, values=False)
     if not modes:
         return plan
-    elimination = count if count > MOST_PRODUCTS else _elimination(traced, lin, plan, output, values=False)
+    elimination = count if count > MOST_PRODUCTS else eliminate
     if output == "bcoo" and num_entries(lin.graph, plan.order) > MOST_ENTRIES:
         elimination = sys.maxsize  # indices of so many entries are not written out while there is another way
     predicted = predictions(elimination, modes, traced.closed, inputs)

@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
+import jax
+
+from elimax._jax import trace
 from elimax.emit.lanes import lanes
 from elimax.emit.scalarise import MAX_ELEMENTS, attempt
-from elimax.execute.modes import MOST_PRODUCTS
+from elimax.execute.modes import MOST_PRODUCTS, Emit
 from elimax.partials.build import Linearisation
+
+MANY_PRODUCTS = 400
+"""Only programs with more products of blocks than this are looked at for being long."""
+
+
+def is_long(lin: Linearisation, count: int, emit: Emit, inputs: Sequence[Any]) -> bool:
+    """Whether an elimination of small blocks has too many operations for any but the plain form.
+
+    Such a program becomes a kernel for every few operations, and JAX's modes, which work on rows of tangents, have
+    fewer.
+
+    Args:
+      lin: the linearised function.
+      count: number of products of blocks.
+      emit: emits the elimination.
+      inputs: the arguments.
+    """
+    if count <= MANY_PRODUCTS or sum(math.prod(value.shape) for value in lin.program.values) > MAX_ELEMENTS:
+        return False
+    return isinstance(attempt(trace(lambda *xs: jax.tree.leaves(emit(*xs)), inputs)), str)
 
 
 def forms_of(lin: Linearisation, closed: Any) -> str:
