@@ -8,7 +8,6 @@ import math
 
 import numpy as np
 
-from elimax.execute.dependence import sharpened
 from elimax.execute.evaluate import FlatFunction, linearisation_for, plan_of
 from elimax.execute.layout import identity_block
 from elimax.execute.remaining import remaining
@@ -50,6 +49,8 @@ def _flat(index: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def pattern_for(fun: FlatFunction, inputs: list, name: str = "") -> list[list[BlockPattern]]:
     """Patterns of the blocks of a flat function by result and argument."""
+    from elimax.execute.dependence import sharpened  # brings in SciPy, slow to import
+
     lin = linearisation_for(fun, inputs, name)
     left = remaining(sharpened(lin), plan_of(lin, "reverse").order)
     number = {full: vertex for vertex, full in enumerate(lin.full_vertices)}

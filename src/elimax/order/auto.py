@@ -34,7 +34,8 @@ def auto(
     """Try several searches and keep the best order; stop when it is proved optimal.
 
     Forward, reverse and greedy orders come first, with the minimum cut bound. If there is time, annealing and a
-    search for better bounds run on a core each, or one after the other if work is limited and time is not. An interrupt ends the search with the best order so far.
+    search for better bounds run on a core each, or one after the other if work is limited and time is not. An interrupt
+    ends the search with the best order so far.
 
     Args:
       problem: the graph and the cost rule.

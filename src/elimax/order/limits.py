@@ -14,7 +14,7 @@ WORK_PER_EDGE = 100
 """Proposals of annealing per edge in a search that is given no limits."""
 
 MOST_WORK, MOST_BLOCK_WORK = 50_000_000, 200_000
-"""Most proposals times edges, for graphs of scalars, where a proposal takes some nanoseconds per edge, and of blocks."""
+"""Most proposals times edges, for graphs of scalars, which take nanoseconds per edge, and of blocks."""
 
 LEAST_PER_EDGE = 10
 """Proposals per edge on large graphs of scalars, which are annealed in windows."""
@@ -82,8 +82,9 @@ class Limits:
 
 
 def usual_work(problem: Problem, order: Any) -> int:
-    """Evaluations of a search that is given no limits: a number of them, and no time, so that every process and every
-    machine finds the same order.
+    """Evaluations of a search that is given no limits.
+
+    It is a number of them, and no time, so that every process and every machine finds the same order.
 
     Args:
       problem: the graph and the cost rule.

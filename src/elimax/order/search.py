@@ -9,6 +9,7 @@ from typing import Any
 
 from elimax.cost.rules import rule_of
 from elimax.elimination.problem import Problem
+from elimax.elimination.steps import Step
 from elimax.errors import OrderError
 from elimax.graph.types import Graph
 from elimax.order.given import given
@@ -19,7 +20,7 @@ from elimax.order.result import Order
 
 def search(
     graph: Graph | Problem,
-    order: str | Sequence[int] = "auto",
+    order: str | Sequence[Step] = "auto",
     cost: str = "executed",
     budget: float | None = None,
     max_evaluations: int | None = None,
@@ -30,11 +31,11 @@ def search(
 
     Args:
       graph: a graph, or a problem, which brings its own cost.
-      order: name of a search, see `elimax.order.names`, or a sequence of vertices.
+      order: name of a search, see `elimax.order.names`, or a sequence of vertices, with edges in between.
       cost: "executed" counts what a program has to multiply, "published" every product.
       budget: seconds; the result then depends on how fast the machine is.
       max_evaluations: number of evaluations; without a budget the result depends on nothing but the seed. None, with
-        no budget either, is work for less time than compiling the Jacobian takes, some seconds for thousands of vertices.
+        no budget either, is work for less time than compiling the Jacobian takes, seconds for thousands of vertices.
       seed: of the random numbers that some searches draw.
       **options: of the search, see its own documentation.
 
