@@ -65,7 +65,7 @@ def gather_terms(recipe: Collect, summands: Sequence[Value], terms: Sequence[Ter
         entries: list[Any] = [None] * size
         for place, value, term in zip(index, result, recipe.terms, strict=True):
             entries[place] = as_array(value, term.value_shape, dtype).reshape(())
-        return (filled(entries, dtype).reshape(target.value_shape),)
+        return (filled(entries, dtype, target.value_shape[-1]).reshape(target.value_shape),)
     flats = [
         jnp.ravel(as_array_over_labels(value, term, dtype)) for value, term in zip(result, recipe.terms, strict=True)
     ]
