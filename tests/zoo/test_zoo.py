@@ -17,6 +17,7 @@ SIZES = {
     "brusselator_1d": ({"points": 7}, (2, 7)),
     "burgers_1d": ({"points": 7}, (7,)),
     "encoder": ({"tokens": 2, "width": 6}, (2, 6)),
+    "gray_scott_2d": ({"points": 5}, (2, 5, 5)),
     "perceptron": ({"features": 7}, (7,)),
     "random_program": ({"arrays": False}, ()),
     "roe_flux_3d": ({"vectors": True}, ()),

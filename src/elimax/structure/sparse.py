@@ -26,6 +26,9 @@ from elimax.structure.term import Term
 _FEW_ROWS = 64
 """Up to this many rows are stacked and transposed, a few columns at a time."""
 
+_MOST_WRITTEN = 1 << 18
+"""Up to so many indices are a constant, which is copied in less time than it takes to count."""
+
 _MOST_RUNS = 64
 """Up to this many pieces of a row are put side by side; more are gathered by their number within the row."""
 
@@ -45,7 +48,9 @@ def coordinates(values: Sequence[Value], terms: Sequence[Term], dtype: Any, rank
     found = rowwise(tuple(terms)) if terms and rank else None
     if found is None:
         return _by_table(values, terms, dtype, rank)
-    return indices(found), data_of(found, values, terms, dtype)
+    small = found.num_entries * rank <= _MOST_WRITTEN
+    index = jnp.asarray(_sorted(tuple(terms))[0].T) if small else indices(found)
+    return index, data_of(found, values, terms, dtype)
 
 
 def static_indices(terms: Sequence[Term], rank: int) -> np.ndarray:
@@ -234,7 +239,7 @@ def _by_table(values: Sequence[Value], terms: Sequence[Term], dtype: Any, rank: 
     return jnp.asarray(unique.T), data
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=32)
 def _sorted(terms: tuple[Term, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Distinct positions int32 [axes, places] in lexicographic order, and for each entry the number of its place."""
     columns = np.concatenate([positions(term) for term in terms], axis=1)

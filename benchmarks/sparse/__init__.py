@@ -1,0 +1,1 @@
+"""Sparse Jacobians of PDE residuals against colouring."""
