@@ -280,3 +280,44 @@ def test_effects_stay():
 
     assert lanes(inline(trace(fun, [X]), [False])) is None
     assert_trees_close(jax.jit(elimax.jacobian(fun, form="loop"))(X), jax.jacfwd(fun)(X))
+
+
+def step_of(number, u, v, part):
+    """One of some operations on two arrays [B, n] and a number between 0 and 1; many leave the batch whole."""
+    axis = int(part * u.ndim)
+    return [
+        lambda: jnp.sin(u) * v,
+        lambda: u[:, :1] * v + u,
+        lambda: jnp.sum(u, axis, keepdims=True) * v,
+        lambda: jnp.roll(u, 1, axis) - v,
+        lambda: u * COEFFICIENTS[: u.shape[0], None],
+        lambda: jnp.where(u > v, u * 2, v),
+        lambda: u.T.reshape(u.shape[1], -1).T * v,
+        lambda: u[:, jnp.array([0] * u.shape[1])] / (2 + v * v),
+        lambda: u.at[:, 0].set(v[:, -1]) * v,
+        lambda: jnp.cumsum(u, axis) * v,
+        lambda: jnp.concatenate([u[:, 1:], v[:, :1]], 1) * u,
+        lambda: u.reshape(-1).reshape(u.shape) * v,
+        lambda: jnp.max(u, axis, keepdims=True) * v,
+        lambda: u @ MATRIX[: u.shape[1], : u.shape[1]],
+        lambda: u * jnp.arange(float(u.shape[0]))[:, None],
+    ][number]()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_random_programs(seed, taken):
+    rng = np.random.default_rng(seed)
+    steps = [(int(rng.integers(15)), *rng.random(3)) for _ in range(rng.integers(3, 9))]
+    x = jnp.asarray(0.5 + rng.random((rng.integers(2, 6), rng.integers(1, 4))))
+
+    def fun(x):
+        values = [x]
+        for number, left, right, part in steps:
+            u, v = values[int(left * len(values))], values[int(right * len(values))]
+            values.append(step_of(number, u, v, part))
+        return values[-1], jnp.sum(values[len(values) // 2])
+
+    output = "bcoo" if seed % 2 else "dense"
+    value, actual = jax.jit(elimax.value_and_jacobian(fun, output=output, form="loop"))(x)
+    assert_trees_close(actual, jax.jacfwd(fun)(x))
+    assert_trees_close(value, fun(x))

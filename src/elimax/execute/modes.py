@@ -77,10 +77,12 @@ def products(graph: Graph, order: Sequence[Step]) -> int:
     for vertex in vertices_of(order):
         above, below = sources.get(vertex, set()), targets.get(vertex, set())
         total += len(above) * len(below)
-        for u in above:
-            targets[u] = (targets[u] - {vertex}) | below
+        for u in above:  # in place: an input may have edges to all other vertices
+            targets[u].discard(vertex)
+            targets[u] |= below
         for w in below:
-            sources[w] = (sources[w] - {vertex}) | above
+            sources[w].discard(vertex)
+            sources[w] |= above
     return total
 
 
