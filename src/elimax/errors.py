@@ -21,6 +21,10 @@ class PlanMismatchError(ElimaxError, ValueError):
     """A plan was made for another function, other shapes or another graph."""
 
 
+class ExpressionError(ElimaxError, ValueError):
+    """An expression has an operation that is not one, or too many of them."""
+
+
 class GraphFormatError(ElimaxError, ValueError):
     """A graph file is not one, or describes something that is no computational graph."""
 

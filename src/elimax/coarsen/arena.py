@@ -1,0 +1,205 @@
+"""Where nodes are made: equal ones once, and each in the simplest form that its rules allow.
+
+Example:
+  >>> from elimax.coarsen.arena import Arena
+  >>> arena = Arena()
+  >>> x = arena.variable(0, "float32")
+  >>> arena.apply("mul", x, arena.constant(1, "float32")) is x
+  True
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from elimax.coarsen.nodes import MARKS, Node
+from elimax.coarsen.operations import OPERATIONS
+from elimax.errors import ExpressionError
+
+FOLDED: dict[str, Any] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "neg": np.negative,
+    "abs": np.abs,
+    "sqrt": np.sqrt,
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+    "not": np.invert,
+}
+"""Operations that every machine rounds alike, so that they can be done on constants beforehand."""
+
+MOST_OPERATIONS = 20_000
+"""Expressions with more nodes than this are not made."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rules:
+    """Which groups of rules an arena follows.
+
+    Rules of the group "always" give the same value up to rounding wherever the original has one. The others ask for
+    leave:
+
+    Attributes:
+      stable: patterns that overflow or lose digits are written in their stable form: ``log(1 + exp(x))``. Where the
+        original has lost its digits, so that it differs from what was written, the result is better.
+      identities: laws of real numbers, which turn a NaN or an infinity among the arguments into a number:
+        ``sin(x)**2 + cos(x)**2`` is 1.
+      reciprocals: quotients by one denominator become products with its reciprocal, with one rounding more, for
+        denominators whose reciprocal is a normal number.
+      simplify: whether there are any rules at all; without them nodes are only shared.
+    """
+
+    stable: bool = True
+    identities: bool = True
+    reciprocals: bool = True
+    simplify: bool = True
+
+    def allow(self, group: str) -> bool:
+        """Whether rules of a group apply."""
+        return self.simplify and (group == "always" or getattr(self, group))
+
+
+STRICT = Rules(stable=False, identities=False, reciprocals=False)
+"""Nothing but what JAX itself would compute, up to rounding."""
+
+NONE = Rules(simplify=False)
+"""No rules: nodes are shared, that is all."""
+
+
+class Arena:
+    """Makes nodes.
+
+    Attributes:
+      rules: which rules apply.
+      applied: how often each rule did, by name.
+      nodes: every node, by number.
+    """
+
+    def __init__(self, rules: Rules | None = None) -> None:
+        from elimax.coarsen.rules import select
+
+        self.rules = Rules() if rules is None else rules
+        self.applied: Counter[str] = Counter()
+        self.nodes: list[Node] = []
+        self._interned: dict[Any, Node] = {}
+        self._simplified: dict[Any, Node] = {}
+        self._rules = select(self.rules)
+
+    def variable(self, name: int | str, dtype: Any) -> Node:
+        """The variable of a name, known at run time."""
+        return self._intern("variable", (("name", name),), (), np.dtype(dtype))
+
+    def constant(self, value: Any, dtype: Any) -> Node:
+        """A known number."""
+        dtype = np.dtype(dtype)
+        array = np.asarray(value).astype(dtype)
+        return self._intern("constant", (("bits", array.tobytes()),), (), dtype, array[()])
+
+    def mark(self, op: str, *args: Node) -> Node:
+        """One of the marks in `elimax.coarsen.nodes`."""
+        return self._intern(op, (), args, args[0].dtype)
+
+    def find(self, op: str, *args: Node, **params: Any) -> Node | None:
+        """A node if it is there already."""
+        key, _ = self._key(op, tuple(sorted(params.items())), args)
+        return self._interned.get(key)
+
+    def raw(self, op: str, *args: Node, **params: Any) -> Node:
+        """A node as it is, by no rule but the order of operands.
+
+        Raises:
+          ExpressionError: there is no such operation, or there are too many nodes.
+        """
+        given = tuple(sorted(params.items()))
+        _, args = self._key(op, given, args)
+        return self._intern(op, given, args, result_dtype(op, given, args))
+
+    def apply(self, op: str, *args: Node, **params: Any) -> Node:
+        """A node in the simplest form that the rules find.
+
+        Raises:
+          ExpressionError: there is no such operation, or there are too many nodes.
+        """
+        given = tuple(sorted(params.items()))
+        key, args = self._key(op, given, args)
+        known = self._simplified.get(key)
+        if known is None:
+            known = self._simplified[key] = self._apply(op, given, args)
+        return known
+
+    def rebuilt(self, node: Node, args: tuple[Node, ...]) -> Node:
+        """A node with other operands."""
+        if node.op in MARKS:
+            return self.mark(node.op, *args)
+        return self.apply(node.op, *args, **dict(node.params)) if args else self.same(node)
+
+    def same(self, node: Node) -> Node:
+        """The variable or constant of another arena in this one."""
+        return self._intern(node.op, node.params, (), node.dtype, node.value)
+
+    def _apply(self, op: str, params: tuple[tuple[str, Any], ...], args: tuple[Node, ...]) -> Node:
+        if self.rules.simplify:
+            folded = self._folded(op, args)
+            if folded is not None:
+                return folded
+        for rule in self._rules.get(op, ()):
+            found = rule.rewrite(self, op, args, dict(params))
+            if found is not None:
+                self.applied[rule.name] += 1
+                return found
+        return self._intern(op, params, args, result_dtype(op, params, args))
+
+    def _folded(self, op: str, args: tuple[Node, ...]) -> Node | None:
+        if op not in FOLDED or not all(a.is_constant for a in args):
+            return None
+        if any(a.floating and a.dtype.itemsize < 4 for a in args):
+            return None
+        with np.errstate(all="ignore"):
+            return self.constant(FOLDED[op](*(a.value for a in args)), result_dtype(op, (), args))
+
+    def _key(self, op: str, params: tuple[tuple[str, Any], ...], args: tuple[Node, ...]) -> tuple[Any, Any]:
+        found = OPERATIONS.get(op)
+        if found is not None and found.commutative and args[0].number > args[1].number:
+            args = args[::-1]
+        return (op, params, tuple(a.number for a in args)), args
+
+    def _intern(self, op: str, params: Any, args: tuple[Node, ...], dtype: np.dtype, value: Any = None) -> Node:
+        key = (op, params, tuple(a.number for a in args)) if args else (op, params, dtype)
+        node = self._interned.get(key)
+        if node is None:
+            if len(self.nodes) >= MOST_OPERATIONS:
+                raise ExpressionError(
+                    f"an expression has more than {MOST_OPERATIONS:,} operations; take a smaller part of the program"
+                )
+            node = self._interned[key] = Node(len(self.nodes), op, params, args, dtype, value)
+            self.nodes.append(node)
+        return node
+
+
+def result_dtype(op: str, params: tuple[tuple[str, Any], ...], args: tuple[Node, ...]) -> np.dtype:
+    """Dtype of an operation's result.
+
+    Raises:
+      ExpressionError: there is no such operation.
+    """
+    found = OPERATIONS.get(op)
+    if found is None:
+        raise ExpressionError(f"expressions have no operation {op!r}; they have {', '.join(sorted(OPERATIONS))}")
+    if found.result == "bool":
+        return np.dtype(np.bool_)
+    if found.result == "given":
+        return np.dtype(dict(params)["new_dtype"])
+    return args[0].dtype if op == "pow" else args[-1].dtype

@@ -1,0 +1,181 @@
+"""From the equations of a flat program to expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from elimax._jax import Equation, Program, Ref
+from elimax._jax.program import Placeholder
+from elimax.coarsen.arena import Arena
+from elimax.coarsen.nodes import RULED, STOP, TANGENT, Node
+from elimax.coarsen.operations import IDENTITIES, OPERATIONS, RENAMED, WITHOUT_DERIVATIVE
+
+_NO_MATTER = frozenset(["weak_type", "new_dtype", "y", "sharding", "dimensions"])
+
+
+class NotExpressible(Exception):
+    """An equation is none of the operations of expressions."""
+
+
+def is_real(dtype: Any) -> bool:
+    """Whether a dtype is a real floating one, boolean or an integer."""
+    if dtype is None or jnp.issubdtype(dtype, jax.dtypes.extended):
+        return False
+    return jnp.issubdtype(dtype, np.floating) or np.dtype(dtype).kind in "bui"
+
+
+def expressible(program: Program, equation: Equation) -> bool:
+    """Whether an equation treats each element alone and is an operation of expressions.
+
+    Its operands have the shape of its result, or are known scalars.
+    """
+    if equation.effects or len(equation.outputs) != 1 or not _known(equation):
+        return False
+    if equation.name in WITHOUT_DERIVATIVE and equation.active:
+        return False
+    shape = program.values[equation.outputs[0].value].shape
+    if not all(is_real(program.values[r.value].dtype) for r in (*equation.inputs, *equation.outputs)):
+        return False
+    return all(program.values[r.value].shape == shape or is_number(program, r.value) for r in equation.inputs)
+
+
+def is_number(program: Program, value: int) -> bool:
+    """Whether a value is a known scalar."""
+    constant = program.constants.get(value)
+    if constant is None or isinstance(constant, Tracer | Placeholder):
+        return False
+    return program.values[value].shape == () and is_real(program.values[value].dtype)
+
+
+def _known(equation: Equation) -> bool:
+    name = equation.name
+    if name not in OPERATIONS and name not in RENAMED and name not in IDENTITIES and name not in EXPANDED:
+        return name == "stop_gradient"
+    return all(value is None or key in _NO_MATTER for key, value in equation.params.items())
+
+
+def apply(arena: Arena, name: str, params: Mapping[str, Any], operands: Sequence[Node]) -> Node:
+    """The node of a primitive on nodes.
+
+    Raises:
+      NotExpressible: there is no such operation.
+    """
+    if name in IDENTITIES:
+        return operands[0]
+    if name == "stop_gradient":
+        return arena.mark(STOP, operands[0])
+    if name in EXPANDED:
+        return EXPANDED[name](arena, *operands)
+    if name == "square":
+        return arena.apply("integer_pow", operands[0], y=2)
+    name = RENAMED.get(name, name)
+    if name not in OPERATIONS:
+        raise NotExpressible(name)
+    if name == "convert_element_type":
+        return arena.apply(name, operands[0], new_dtype=str(np.dtype(params["new_dtype"])))
+    return arena.apply(name, *operands, **{key: params[key] for key in OPERATIONS[name].params})
+
+
+def _one_minus_square(arena: Arena, x: Node) -> Node:
+    one = arena.constant(1, x.dtype)
+    return arena.apply("mul", arena.apply("add", one, x), arena.apply("sub", one, x))
+
+
+EXPANDED: dict[str, Callable[..., Node]] = {"one_minus_square": _one_minus_square}
+"""Primitives that are written with others."""
+
+
+class Reader:
+    """Reads equations of one program into an arena.
+
+    Attributes:
+      values: the node of every value so far.
+    """
+
+    def __init__(self, arena: Arena, program: Program, marks: bool = True) -> None:
+        self._arena, self._program, self._marks = arena, program, marks
+        self.values: dict[int, Node] = {}
+        self._active: dict[int, Node] = {}
+        self._live: set[int] = set()
+
+    def variable(self, ref: Ref) -> Node:
+        """A value that comes from outside; named by its number."""
+        node = self._arena.variable(ref.value, self._program.values[ref.value].dtype)
+        self.values[ref.value] = node
+        if ref.vertex is not None:
+            self._active[ref.vertex] = node
+            self._live.add(node.number)
+        return node
+
+    def read(self, equations: Iterable[Equation]) -> None:
+        """Add the results of equations.
+
+        Raises:
+          NotExpressible: one of them is no operation of expressions.
+        """
+        for equation in equations:
+            # Of a rule's equations, those without an active operand belong to its primal part.
+            linear = equation.linear and any(r.vertex is not None for r in equation.inputs)
+            operands = [self.operand(ref, linear) for ref in equation.inputs]
+            made = len(self._arena.nodes)
+            node = apply(self._arena, equation.name, equation.params, operands)
+            for new in self._arena.nodes[made:]:
+                if new.op != STOP and any(a.number in self._live for a in new.args):
+                    self._live.add(new.number)
+            (ref,) = equation.outputs
+            if not linear:
+                self.values[ref.value] = node
+            if ref.vertex is not None:
+                self._active[ref.vertex] = node
+
+    def operand(self, ref: Ref, linear: bool = False) -> Node:
+        """The node of a use, marked where a rule of the user says what its derivative is."""
+        if ref.vertex is not None and linear:
+            node = self._active[ref.vertex]
+            return self._live_mark(TANGENT, node)
+        if ref.value not in self.values:
+            if not is_number(self._program, ref.value):
+                raise NotExpressible("a captured array")
+            constant = self._program.constants[ref.value]
+            self.values[ref.value] = self._arena.constant(constant, self._program.values[ref.value].dtype)
+        node = self.values[ref.value]
+        if node.is_constant or not self._marks:
+            return node
+        if ref.vertex is None:
+            return self._arena.mark(STOP, node) if node.floating and node.number in self._live else node
+        if self._active[ref.vertex] is not node:
+            return self._live_mark(RULED, node, self._active[ref.vertex])
+        return node
+
+    def _live_mark(self, op: str, *args: Node) -> Node:
+        node = self._arena.mark(op, *args)
+        self._live.add(node.number)
+        return node
+
+
+def expressions(arena: Arena, program: Program) -> tuple[list[Node], list[Node]]:
+    """A whole program as expressions.
+
+    Args:
+      arena: where they are made.
+      program: its values have one shape, or are known scalars.
+
+    Returns:
+      The variables, one for each argument and named by the number of its value, and the results.
+
+    Raises:
+      NotExpressible: the program has an operation that expressions lack.
+    """
+    reader = Reader(arena, program)
+    variables = [reader.variable(ref) for ref in program.inputs]
+    for equation in program.equations:
+        if not expressible(program, equation):
+            raise NotExpressible(equation.name)
+        reader.read([equation])
+    return variables, [reader.operand(ref) for ref in program.outputs]
