@@ -5,6 +5,7 @@ Marks are taken off, so that what a user's rule computes is shared with the rest
 - ``x a + x b`` becomes ``x (a + b)`` where neither product has another use: the law by which elimination itself moves
   from one order to another;
 - ``a (1 / y)`` becomes ``a / y`` where the reciprocal has no other use;
+- minus signs are shared, see `elimax.coarsen.negatives`;
 - ``x^3`` becomes ``x x^2`` where ``x^2`` is there anyway.
 
 Values are left as the arena made them.
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 
 from elimax.coarsen.arena import Arena
 from elimax.coarsen.facts import moderate
+from elimax.coarsen.negatives import negatives
 from elimax.coarsen.nodes import MARKS, RULED, STOP, Node, reachable, users_of
 
 
@@ -25,7 +27,7 @@ def finish(arena: Arena, values: Sequence[Node], partials: Sequence[Node]) -> tu
     kept, partials = erased[: len(values)], erased[len(values) :]
     if not arena.rules.simplify:
         return kept, partials
-    partials = _rewritten(arena, kept, partials)
+    partials = negatives(arena, kept, _rewritten(arena, kept, partials))
     every = _reciprocals(arena, [*kept, *partials]) if arena.rules.reciprocals else [*kept, *partials]
     every = _powers(arena, every)
     return every[: len(kept)], every[len(kept) :]
