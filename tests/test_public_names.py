@@ -22,3 +22,9 @@ def test_plan_is_the_function_and_Plan_what_it_returns():
     from elimax.plan import Plan
 
     assert Plan is elimax.Plan
+
+
+def test_coarsen_is_the_function():
+    """There is a subpackage of this name too."""
+    importlib.import_module("elimax.coarsen.derive")
+    assert float(elimax.coarsen(lambda x: jnp.sin(x) * x)(0.0)) == 0.0

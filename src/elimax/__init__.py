@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from elimax.api import Sparsity, VerificationReport, hessian, jacobian, plan, sparsity, value_and_jacobian, verify
+from elimax.api import (
+    Sparsity,
+    VerificationReport,
+    coarsen,
+    hessian,
+    jacobian,
+    plan,
+    sparsity,
+    value_and_jacobian,
+    verify,
+)
 from elimax.errors import (
     ArgnumsError,
     ArgumentError,
@@ -39,6 +49,7 @@ __all__ = [
     "VerificationError",
     "VerificationReport",
     "__version__",
+    "coarsen",
     "hessian",
     "jacobian",
     "plan",

@@ -1,5 +1,6 @@
 """The public functions, with the argument rules of JAX."""
 
+from elimax.api.coarsen import coarsen
 from elimax.api.first_order import jacobian, value_and_jacobian
 from elimax.api.patterns import Bands, BlockSparsity, Sparsity
 from elimax.api.planning import plan
@@ -13,6 +14,7 @@ __all__ = [
     "BlockSparsity",
     "Sparsity",
     "VerificationReport",
+    "coarsen",
     "hessian",
     "jacobian",
     "plan",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from elimax import execute
 from elimax.api.argnums import make_call, normalise_argnums
+from elimax.api.coarsen import coarsened_of
 from elimax.api.first_order import limit_of
 from elimax.api.flat import FlatFunction, Options
 from elimax.api.metadata import check_callable, function_name
@@ -33,6 +35,9 @@ def plan(
     **kwargs: Any,
 ) -> Any:
     """Plans the Jacobian of ``fun`` at arguments of these shapes.
+
+    The plan of a function of ``coarsen`` tells too whether its local Jacobian takes the place of JAX's tape where the
+    arguments ``argnums`` are differentiated, and why.
 
     Args:
       fun: as for ``jacobian``.
@@ -64,6 +69,9 @@ def plan(
     """
     check_callable(fun)
     name = function_name(fun)
+    coarsened = coarsened_of(fun)
+    if coarsened is not None:
+        fun = coarsened.fun
     call = make_call(name, normalise_argnums(argnums), args, kwargs)
     flat = FlatFunction(fun, name, call, Options(has_aux, holomorphic, allow_int, abstract=True))
     found = execute.plan_for(
@@ -79,4 +87,9 @@ def plan(
         max_memory=limit_of(max_memory),
         name=name,
     )
-    return measured_plan(flat, flat.arrays, found, batch) if measure and found.chunk is None else found
+    if measure and found.chunk is None:
+        found = measured_plan(flat, flat.arrays, found, batch)
+    if coarsened is not None:
+        decision = coarsened.decision(args, kwargs, call.positions)
+        found = dataclasses.replace(found, coarsening=str(decision))
+    return found

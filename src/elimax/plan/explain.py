@@ -47,6 +47,8 @@ def summary(plan: Plan) -> str:
         lines.append(f"mode: {plan.mode}; predicted time of a call: {listed}")
     if plan.form:
         lines.append(f"form: {plan.form}")
+    if plan.coarsening:
+        lines.append(f"coarsened: {plan.coarsening}")
     if plan.chunk is not None:
         lines.append(f"mode: {plan.mode}, {plan.chunk:,} directions at once, for want of memory")
     if plan.memory:

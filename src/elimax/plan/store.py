@@ -43,6 +43,7 @@ def to_json(plan: Plan) -> str:
         "measured": [list(item) for item in plan.measured],
         "measured_batch": plan.measured_batch,
         "form": plan.form,
+        "coarsening": plan.coarsening,
         "chunk": plan.chunk,
         "memory": [list(item) for item in plan.memory],
         "graph_hash": plan.graph_hash,
@@ -88,6 +89,7 @@ def from_json(text: str, origin: str = "the text") -> Plan:
             measured=tuple((str(name), float(seconds)) for name, seconds in data.get("measured", ())),
             measured_batch=int(data.get("measured_batch", 1)),
             form=str(data.get("form", "")),
+            coarsening=str(data.get("coarsening", "")),
             chunk=None if data.get("chunk") is None else int(data["chunk"]),
             memory=tuple((str(name), int(size)) for name, size in data.get("memory", ())),
         )

@@ -53,6 +53,8 @@ class Plan:
       chunk: number of directions that the mode takes at once; None for all.
       memory: predicted bytes by name: "peak" of a call with dense output, "arguments", "dense result", "bcoo result";
         empty for a graph that does not come from a function.
+      coarsening: for a function of `elimax.coarsen`, whether its local Jacobian takes the place of JAX's tape, and why;
+        empty for any other.
     """
 
     graph: Graph
@@ -72,6 +74,7 @@ class Plan:
     measured_batch: int = 1
     chunk: int | None = None
     memory: tuple[tuple[str, int], ...] = ()
+    coarsening: str = ""
 
     @property
     def name(self) -> str:

@@ -1,0 +1,287 @@
+"""Functions that carry their local Jacobian along, for every derivative that JAX takes of them."""
+
+from __future__ import annotations
+
+import operator
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import elimax.coarsen  # noqa: F401  # loaded later, the room would take the place of the function of that name
+from elimax import execute
+from elimax._jax import trace
+from elimax._jax.program import has_symbolic_shapes
+from elimax._jax.staged import lift
+from elimax.api.fallback import NEEDS_VALUES
+from elimax.api.metadata import check_callable, function_name, wraps
+from elimax.errors import ArgnumsError, ArgumentError, ElimaxWarning
+from elimax.execute.coarse import Decision, Segment
+
+WHEN = ("auto", "always")
+"""Valid values of ``when``."""
+
+_warned: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def coarsen(
+    fun: Callable[..., Any],
+    *,
+    static_argnums: int | Iterable[int] = (),
+    order: Any = "auto",
+    cost: str = "time",
+    form: str = "auto",
+    elementary: str = "exact",
+    when: str = "auto",
+) -> Callable[..., Any]:
+    """The same function, with a local Jacobian in the place of a tape.
+
+    Values are those of ``fun``. Where JAX differentiates it (``jax.grad``, ``jax.vjp``, ``jax.linearize``, ``jax.jvp``,
+    the adjoint of a solver), the local Jacobian of ``fun`` is accumulated along with the value, by elimination, and
+    tangents and cotangents are multiplied by it. What reverse mode keeps for the way back are then the entries of its
+    blocks, at most inputs times outputs numbers: fewer than the intermediate results of a function with many
+    operations and few arguments, such as the step of a simulation.
+
+    For each set of differentiated arguments the two are compared, by shapes alone, when JAX first asks. Where a local
+    Jacobian keeps no less than JAX's tape or takes too long, JAX's own derivative is used; ``elimax.plan`` of the
+    coarsened function tells which, and why. So it is for functions with side effects (``jax.debug.print``, callbacks),
+    and with complex arguments or results. A function that needs the values of its arguments while it is traced is
+    called as it is, with an ElimaxWarning.
+
+    The result works under ``jit``, ``vmap``, ``scan``, ``jax.checkpoint``, and can be differentiated again. Values that
+    ``fun`` closes over are differentiated as in JAX. ``fun`` is traced once per call.
+
+    Args:
+      fun: function of arrays, scalars, or standard Python containers of them, by position or keyword, returning the
+        same.
+      static_argnums: positions of arguments that are known when ``fun`` is traced, as for ``jax.checkpoint``.
+      order: as for ``jacobian``, of the local Jacobian.
+      cost: as for ``jacobian``.
+      form: as for ``jacobian``.
+      elementary: as for ``jacobian``.
+      when: ``"auto"`` compares as told above; ``"always"`` takes the local Jacobian wherever there is one.
+
+    Returns:
+      A function with the arguments of ``fun``.
+
+    Raises:
+      TypeError: ``fun`` is not callable, or ``static_argnums`` no integers; when called, an argument or result that is
+        no array.
+      ValueError: an option is unknown; when called, ``static_argnums`` out of range.
+
+    Example:
+      >>> import jax
+      >>> import jax.numpy as jnp
+      >>> import elimax
+      >>> @elimax.coarsen
+      ... def step(x, h):
+      ...     for _ in range(10):
+      ...         x = x + h * jnp.stack([x[1], -jnp.sin(x[0])])
+      ...     return x
+      >>> print(jax.grad(lambda x: step(x, 0.1)[0])(jnp.array([0.0, 1.0])))
+      [0.59228253 0.89504534]
+    """
+    check_callable(fun)
+    if when not in WHEN:
+        raise ValueError(f"when must be one of {', '.join(map(repr, WHEN))}, got {when!r}.")
+    coarsened = Coarsened(fun, _static(static_argnums), order, cost, form, elementary, when == "always")
+
+    @wraps(fun, "{fun}, differentiated by its local Jacobian.")
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return coarsened(args, kwargs)
+
+    wrapper._elimax_coarsened = (wrapper, coarsened)  # type: ignore[attr-defined]
+    return wrapper
+
+
+def coarsened_of(fun: Any) -> Coarsened | None:
+    """What `coarsen` made of a function; None for any other, also for one that wraps a coarsened one."""
+    wrapper, coarsened = getattr(fun, "_elimax_coarsened", (None, None))
+    return coarsened if wrapper is fun else None
+
+
+class Coarsened:
+    """A function and how its local Jacobian is computed; see `coarsen` for the arguments."""
+
+    def __init__(
+        self, fun: Any, static: tuple[int, ...], order: Any, cost: str, form: str, elementary: str, always: bool
+    ):
+        for option, value, valid in (("form", form, execute.FORMS), ("elementary", elementary, execute.ELEMENTARY)):
+            if value not in valid:
+                raise ValueError(f"{option} must be one of {', '.join(map(repr, valid))}, got {value!r}.")
+        self.fun, self.name = fun, function_name(fun)
+        self._static = static
+        self._options = (order, cost, form, elementary, always)
+
+    def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Calls the function so that its derivative is known."""
+        try:
+            call = _Call(self, args, kwargs)
+        except NEEDS_VALUES as error:
+            problem = error
+        else:
+            return call.unflatten(call.evaluate())
+        result = self.fun(*args, **kwargs)  # under jit this raises what it raises without elimax
+        self._warn(problem)
+        return result
+
+    def decision(self, args: tuple[Any, ...], kwargs: dict[str, Any], positions: Sequence[int]) -> Decision:
+        """What is done where the arguments at some positions are differentiated."""
+        return _Call(self, args, kwargs).decision(positions)
+
+    def bound(self, args: tuple[Any, ...]) -> set[int]:
+        """Positions of the static arguments of a call."""
+        positions = set()
+        for number in self._static:
+            if not -len(args) <= number < len(args):
+                raise ArgnumsError(
+                    f"static_argnums={self._static!r} names positional argument {number}, but {self.name} was called "
+                    f"with {len(args)} positional argument(s)."
+                )
+            positions.add(number % len(args))
+        return positions
+
+    def segment(self, closed: Any) -> Segment:
+        """The traced function."""
+        return Segment(self.name, closed, *self._options)
+
+    def _warn(self, error: Exception) -> None:
+        try:
+            if self.fun in _warned:
+                return
+            _warned.add(self.fun)
+        except TypeError:  # not hashable or not weakly referable
+            pass
+        warnings.warn(
+            f"{self.name} needs the values of its arguments while it is traced ({type(error).__name__}), so it is not "
+            "coarsened. Name such arguments in static_argnums, or write value-dependent choices with jax.numpy.where, "
+            "jax.lax.cond or jax.lax.while_loop.",
+            ElimaxWarning,
+            stacklevel=4,
+        )
+
+
+class _Call:
+    """One call: the function is traced, and what it closes over becomes operands in front of the arguments."""
+
+    def __init__(self, coarsened: Coarsened, args: tuple[Any, ...], kwargs: dict[str, Any]):
+        self._coarsened = coarsened
+        static = coarsened.bound(args)
+        dynamic = [a for k, a in enumerate(args) if k not in static]
+        self._positions = [k for k in range(len(args)) if k not in static]
+        paths, tree = jax.tree_util.tree_flatten_with_path((dynamic, kwargs))
+        self._paths = [path for path, _ in paths]
+        leaves = [_operand(leaf, path, self._positions, coarsened.name) for path, leaf in paths]
+        trees: list[Any] = []
+
+        def flat(*leaves: Any) -> list[Any]:
+            chosen, keywords = jax.tree.unflatten(tree, leaves)
+            supply = iter(chosen)
+            full = [a if k in static else next(supply) for k, a in enumerate(args)]
+            results, out_tree = jax.tree_util.tree_flatten_with_path(coarsened.fun(*full, **keywords))
+            trees.append(out_tree)
+            return [_result(x, path, coarsened.name) for path, x in results]
+
+        closed = trace(flat, leaves)
+        self.out_tree = trees[-1]
+        self._num_leaves = len(leaves)
+        self._closed, self._operands = lift(closed, leaves)
+
+    def unflatten(self, results: Sequence[Any]) -> Any:
+        """Results with the tree of the function's output."""
+        return jax.tree.unflatten(self.out_tree, results)
+
+    def evaluate(self) -> list[Any]:
+        """Results, with a derivative of their own unless that cannot pay whatever is differentiated."""
+        segment = self._coarsened.segment(self._closed)
+        if self._alone() is not None:
+            return segment(*self._operands)
+        return list(_with_derivative(segment)(*self._operands))
+
+    def decision(self, positions: Sequence[int]) -> Decision:
+        alone = self._alone()
+        if alone is not None:
+            return Decision(False, alone)
+        captured = len(self._operands) - self._num_leaves
+        wanted = [False] * captured + [
+            path[0].idx == 0 and self._positions[path[1].idx] in positions for path in self._paths
+        ]
+        inexact = [jnp.issubdtype(x.dtype, jnp.inexact) for x in self._closed.in_avals]
+        active = [a and b for a, b in zip(wanted, inexact, strict=True)]
+        if not any(active):
+            return Decision(False, "none of the arguments carries a derivative")
+        return self._coarsened.segment(self._closed).decide(active)[0]
+
+    def _alone(self) -> str | None:
+        """Why the function is left alone whatever is differentiated."""
+        closed = self._closed
+        if closed.effects:
+            return "it has side effects: " + ", ".join(sorted({type(e).__name__ for e in closed.effects}))
+        if has_symbolic_shapes(closed):
+            return "shapes are symbolic"
+        if not any(jnp.issubdtype(a.dtype, jnp.inexact) for a in closed.in_avals):
+            return "none of its arguments carries a derivative"
+        if not any(jnp.issubdtype(a.dtype, jnp.inexact) for a in closed.out_avals):
+            return "none of its results carries a derivative"
+        return None
+
+
+def _with_derivative(segment: Segment) -> Any:
+    """The traced function with its own JVP rule, linear in the tangents."""
+    fun = jax.custom_jvp(segment.__call__)
+
+    def rule(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        zero = jax.custom_derivatives.SymbolicZero
+        given = [None if isinstance(t, zero) or t.dtype == jax.dtypes.float0 else t for t in tangents]
+        results, pushed = segment.jvp(primals, given)
+        return results, [_zeros(r) if t is None else t for r, t in zip(results, pushed, strict=True)]
+
+    fun.defjvp(rule, symbolic_zeros=True)
+    return fun
+
+
+def _zeros(result: Any) -> Any:
+    aval = jax.typeof(result)
+    if jnp.issubdtype(aval.dtype, jnp.inexact):
+        return jnp.zeros(aval.shape, aval.dtype)
+    return np.zeros(aval.shape, jax.dtypes.float0)
+
+
+def _operand(leaf: Any, path: Any, positions: Sequence[int], name: str) -> Any:
+    try:
+        return leaf if isinstance(leaf, jax.ShapeDtypeStruct) else jnp.asarray(leaf)
+    except TypeError as error:
+        place = path[1]
+        where = positions[place.idx] if path[0].idx == 0 else repr(place.key)
+        raise ArgumentError(
+            f"Argument {where}{jax.tree_util.keystr(path[2:])} of {name} is {leaf!r} of type {type(leaf).__name__}, "
+            "which is not an array or number. Name arguments that are no arrays in static_argnums."
+        ) from error
+
+
+def _result(value: Any, path: Any, name: str) -> Any:
+    try:
+        return jnp.asarray(value)
+    except TypeError as error:
+        raise ArgumentError(
+            f"{name} returned {type(value).__name__} at {jax.tree_util.keystr(path) or '(the result)'}, which is not "
+            "an array or number. Return arrays alone."
+        ) from error
+
+
+def _static(numbers: Any) -> tuple[int, ...]:
+    try:
+        return (operator.index(numbers),)
+    except TypeError:
+        pass
+    try:
+        return tuple(operator.index(number) for number in numbers)
+    except TypeError:
+        raise ArgumentError(
+            f"static_argnums must be an integer or a sequence of integers, got {numbers!r} of type "
+            f"{type(numbers).__name__}."
+        ) from None

@@ -1,0 +1,221 @@
+"""Whether a function is better differentiated by its preaccumulated local Jacobian, and how that is done."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from elimax._jax import trace
+from elimax._jax.program import as_function
+from elimax.emit.estimate import EQUATION, PRODUCT, estimate
+from elimax.emit.scalarise import scalarise
+from elimax.errors import ElimaxError, ElimaxWarning, StructureError
+from elimax.execute.kept import Layout, push
+from elimax.execute.preaccumulate import Preaccumulation, preaccumulate
+
+MOST_KEPT = 1 << 24
+"""More elements than this are not kept, even where JAX has no reverse mode."""
+
+SLOWER = 2.0
+"""A local Jacobian may be predicted to take so many times longer than JAX's tape, which the model prices too low."""
+
+SCALAR = 1.0
+"""Nanoseconds for an operation of a program on scalars."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """What is done for one set of differentiated arguments, and why.
+
+    Attributes:
+      coarse: whether the local Jacobian is used.
+      reason: why, in words.
+      kept: number of elements that the local Jacobian keeps; None if it was not looked at.
+      tape: number of elements that JAX keeps; None if it has no reverse mode, or it was not looked at.
+      arrays: number of arrays that hold the former and the latter.
+      seconds: predicted times of gradient by local Jacobian and by JAX, if both were predicted.
+    """
+
+    coarse: bool
+    reason: str
+    kept: int | None = None
+    tape: int | None = None
+    arrays: tuple[int, int] | None = None
+    seconds: tuple[float, float] | None = None
+
+    def __str__(self) -> str:
+        """The decision in words."""
+        return f"{'local Jacobian' if self.coarse else 'left to JAX'}; {self.reason}"
+
+
+class Segment:
+    """A traced function with its own derivative.
+
+    Args:
+      name: of the function, for people.
+      closed: its closed jaxpr, without traced constants.
+      order: as for `elimax.execute.evaluate`.
+      cost: as for `elimax.execute.evaluate`.
+      form: as for `elimax.execute.evaluate`.
+      elementary: as for `elimax.execute.evaluate`.
+      always: whether the local Jacobian is used even where it does not pay.
+    """
+
+    def __init__(self, name: str, closed: Any, order: Any, cost: str, form: str, elementary: str, always: bool = False):
+        self.name, self.closed, self._always = name, closed, always
+        self._order, self._cost, self._form, self._elementary = order, cost, form, elementary
+        self._plain = as_function(closed)
+        self._decided: dict[tuple[bool, ...], tuple[Decision, Preaccumulation | None]] = {}
+
+    def __call__(self, *operands: Any) -> list[Any]:
+        """Results of the function."""
+        return list(self._plain(*operands))
+
+    def decide(self, active: Sequence[bool]) -> tuple[Decision, Preaccumulation | None]:
+        """What is done where some arguments are differentiated, known from shapes alone."""
+        key = tuple(active)
+        if key not in self._decided:
+            self._decided[key] = self._decide(key)
+        return self._decided[key]
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Results and their tangents; None stands for a tangent that is zero, of arguments and of results."""
+        active = tuple(t is not None for t in tangents)
+        if not any(active):
+            results = self(*primals)
+            return results, [None] * len(results)
+        decision, found = self.decide(active)
+        if not decision.coarse or found is None:
+            return self._left_alone(primals, tangents)
+        results, arrays = found(primals, self.name, self._form, self._elementary)
+        return results, _pushed(found.layout, arrays, tangents)
+
+    def _left_alone(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        active = [k for k, t in enumerate(tangents) if t is not None]
+        fun = functools.partial(_chosen, self._plain, tuple(primals), active)
+        results, pushed = jax.jvp(fun, [primals[k] for k in active], [tangents[k] for k in active])
+        return results, [None if t.dtype == jax.dtypes.float0 else t for t in pushed]
+
+    def _decide(self, active: tuple[bool, ...]) -> tuple[Decision, Preaccumulation | None]:
+        moved = [a for a, is_active in zip(self.closed.in_avals, active, strict=True) if is_active]
+        if any(jnp.issubdtype(a.dtype, jnp.complexfloating) for a in (*moved, *self.closed.out_avals)):
+            return Decision(False, "there are complex arguments or results"), None
+        reverse = backward(self.closed, active)
+        size = sum(math.prod(a.shape) for a in moved) * sum(
+            math.prod(a.shape) for a in self.closed.out_avals if jnp.issubdtype(a.dtype, jnp.inexact)
+        )
+        if reverse is None and size > MOST_KEPT:
+            return Decision(False, f"the Jacobian has {size:,} elements, too many for want of a reverse mode"), None
+        try:
+            found = preaccumulate(self.closed, active, self._order, self._cost, self.name)
+        except Exception as error:  # a defect of elimax is no reason to fail where JAX does not
+            if isinstance(error, ElimaxError) and not isinstance(error, StructureError):
+                raise
+            reason = f"elimax failed ({type(error).__name__}: {error})"
+            warnings.warn(
+                f"{self.name} is differentiated by JAX: {reason}. This is a defect of elimax; please report it.",
+                ElimaxWarning,
+                stacklevel=2,
+            )
+            return Decision(False, reason), None
+        kept = sum(math.prod(a.shape) for a in found.kept)
+        if reverse is None:
+            reason = f"JAX has no reverse mode here; the local Jacobian keeps {kept:,} elements"
+            return Decision(True, reason, kept), found
+        tape = sum(math.prod(a.shape) for a in reverse.kept)
+        arrays = len(found.kept), len(reverse.kept)
+        numbers = f"it keeps {kept:,} elements in {arrays[0]:,} arrays, JAX's tape {tape:,} in {arrays[1]:,}"
+        if self._always:
+            return Decision(True, f"asked for; {numbers}", kept, tape, arrays), found
+        if kept >= tape:
+            return Decision(False, f"a local Jacobian does not keep less: {numbers}", kept, tape, arrays), None
+        own, theirs = _seconds(found, kept), 1e-9 * estimate(reverse.closed)
+        times = f"predicted time of a gradient {1e6 * own:,.1f} us, by JAX {1e6 * theirs:,.1f} us"
+        if own > SLOWER * theirs:
+            return Decision(False, f"a local Jacobian takes too long: {times}", kept, tape, arrays, (own, theirs)), None
+        return Decision(True, f"{numbers}; {times}", kept, tape, arrays, (own, theirs)), found
+
+
+def _pushed(layout: Layout, arrays: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
+    """Tangents of the results.
+
+    JAX would cut arrays that are stored together into their parts before it keeps them, and compute all else that does
+    not depend on tangents; rematerialisation keeps the arrays as they are.
+    """
+    whole = functools.partial(push, layout)
+    if any(start is not None for _, start in layout.places):
+        whole = jax.checkpoint(whole, prevent_cse=False)
+    return whole(list(arrays), list(tangents))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Backward:
+    """JAX's reverse mode for a function.
+
+    Attributes:
+      kept: shape and dtype of each array that is kept for the way back.
+      closed: closed jaxpr of values and gradient.
+    """
+
+    kept: list[Any]
+    closed: Any
+
+
+def backward(closed: Any, active: Sequence[bool]) -> Backward | None:
+    """JAX's reverse mode with respect to some arguments; None if there is none."""
+    plain = as_function(closed)
+    numbers = [k for k, is_active in enumerate(active) if is_active]
+    avals = [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in closed.in_avals]
+
+    def residuals(*operands: Any) -> list[Any]:
+        fun = functools.partial(_chosen, plain, operands, numbers)
+        _, pull = jax.vjp(fun, *(operands[k] for k in numbers))
+        return [x for x in jax.tree.leaves(pull) if hasattr(x, "dtype")]
+
+    def gradient(operands: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
+        fun = functools.partial(_chosen, plain, tuple(operands), numbers)
+        results, pull = jax.vjp(fun, *(operands[k] for k in numbers))
+        given = iter(cotangents)
+        seeds = [
+            next(given) if jnp.issubdtype(r.dtype, jnp.inexact) else np.zeros(r.shape, jax.dtypes.float0)
+            for r in results
+        ]
+        return [*results, *pull(seeds)]
+
+    seeds = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in closed.out_avals if jnp.issubdtype(a.dtype, jnp.inexact)]
+    try:
+        whole = trace(gradient, (avals, seeds))  # type: ignore[arg-type]
+        kept = trace(residuals, avals)
+    except (TypeError, ValueError, NotImplementedError):  # while loops, callbacks
+        return None
+    own = {id(v) for v in kept.jaxpr.constvars}
+    seen: dict[int, Any] = {}
+    for variable in kept.jaxpr.outvars:
+        if id(variable) not in own and not hasattr(variable, "val"):
+            seen[id(variable)] = variable.aval
+    return Backward(list(seen.values()), whole)
+
+
+def _chosen(fun: Any, operands: Sequence[Any], numbers: Sequence[int], *chosen: Any) -> list[Any]:
+    full = list(operands)
+    for k, x in zip(numbers, chosen, strict=True):
+        full[k] = x
+    return list(fun(*full))
+
+
+def _seconds(found: Preaccumulation, kept: int) -> float:
+    """Predicted time of values, local Jacobian and one product with it."""
+    product = EQUATION * len(found.kept) + PRODUCT * kept
+    times = [estimate(found.closed)]
+    program = scalarise(found.closed) if found.small else None
+    if program is not None:
+        times.append(EQUATION + SCALAR * len(program.steps))
+    return 1e-9 * (min(times) + product)
