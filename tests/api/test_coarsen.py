@@ -128,6 +128,36 @@ def test_maps_loops_and_rematerialisation(name):
     assert_trees_close(jax.jit(jax.grad(inside))(X), jax.grad(fun)(X))
 
 
+@pytest.mark.parametrize("count", [3, 4])
+def test_batches_of_loops(count):
+    """Gradients of a mapped loop; as many rows as columns would hide axes that are taken for each other."""
+
+    def fun(x, a):
+        b = jnp.sin(x[0]) * x[1] + a
+        return jnp.stack([x[1] * b, x[2] - b * x[0], jnp.tanh(b)]), jnp.stack([a * a, jnp.exp(a)]) * a
+
+    def loss(f):
+        def one(x, a):
+            def turn(carry, _):
+                y, z = f(*carry)
+                return (x + 0.1 * y, a + 0.1 * z[1]), z[0]
+
+            (y, z), many = jax.lax.scan(turn, (x, a), None, length=3)
+            return jnp.sum(y * jnp.array([1.0, 2.0, 3.0])) + z + jnp.sum(many)
+
+        return one
+
+    batch, single = jnp.sin(jnp.arange(3.0 * count) + 0.5).reshape(count, 3), jnp.asarray(0.3)
+    for axes, args in (((0, None), (batch, single)), ((1, None), (batch.T, single)), ((None, 0), (X, batch[:, 0]))):
+        results = []
+        for f in (elimax.coarsen(fun, when="always"), fun):
+            weighed = lambda *xs, f=f, axes=axes: jnp.sum(  # noqa: E731
+                jax.vmap(loss(f), axes)(*xs) * jnp.arange(1.0, count + 1.0)
+            )
+            results.append(jax.jit(jax.value_and_grad(weighed, argnums=(0, 1)))(*args))
+        assert_trees_close(*results, eps=1e-15)
+
+
 def test_keeps_the_entries_of_blocks():
     h = jnp.asarray(0.1)
     coarse = elimax.coarsen(step)

@@ -17,6 +17,7 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
 
+from elimax._jax import aligned
 from elimax._jax.staged import expanded
 
 CALLS = {
@@ -246,6 +247,8 @@ class _Builder:
         if name in CALLS:
             inner = equation.params[CALLS[name]]
             return self.run(_closed(inner), operands, linear)
+        if name == aligned.NAME:
+            return operands[: equation.params["count"]]
         if name == "elimax":
             return self.run(expanded(equation.params, [atom.aval for atom in equation.invars]), operands, linear)
         if name == "custom_jvp_call" and (linear or not active):

@@ -15,6 +15,7 @@ import numpy as np
 import elimax.coarsen  # noqa: F401  # loaded later, the room would take the place of the function of that name
 from elimax import execute
 from elimax._jax import trace
+from elimax._jax.aligned import aligned
 from elimax._jax.program import has_symbolic_shapes
 from elimax._jax.staged import lift
 from elimax.api.fallback import NEEDS_VALUES
@@ -232,12 +233,16 @@ class _Call:
 
 def _with_derivative(segment: Segment) -> Any:
     """The traced function with its own JVP rule, linear in the tangents."""
-    fun = jax.custom_jvp(segment.__call__)
+
+    @jax.custom_jvp
+    def fun(*primals: Any) -> list[Any]:
+        return aligned(segment(*primals), primals)
 
     def rule(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         zero = jax.custom_derivatives.SymbolicZero
         given = [None if isinstance(t, zero) or t.dtype == jax.dtypes.float0 else t for t in tangents]
         results, pushed = segment.jvp(primals, given)
+        results = aligned(results, primals)
         return results, [_zeros(r) if t is None else t for r, t in zip(results, pushed, strict=True)]
 
     fun.defjvp(rule, symbolic_zeros=True)
