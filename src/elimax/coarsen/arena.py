@@ -123,9 +123,9 @@ class Arena:
         Raises:
           ExpressionError: there is no such operation, or there are too many nodes.
         """
-        given = tuple(sorted(params.items()))
-        _, args = self._key(op, given, args)
-        return self._intern(op, given, args, result_dtype(op, given, args))
+        given = tuple(sorted(params.items())) if params else ()
+        key, args = self._key(op, given, args)
+        return self._interned.get(key) or self._intern(op, given, args, result_dtype(op, given, args))
 
     def apply(self, op: str, *args: Node, **params: Any) -> Node:
         """A node in the simplest form that the rules find.
@@ -133,7 +133,7 @@ class Arena:
         Raises:
           ExpressionError: there is no such operation, or there are too many nodes.
         """
-        given = tuple(sorted(params.items()))
+        given = tuple(sorted(params.items())) if params else ()
         key, args = self._key(op, given, args)
         known = self._simplified.get(key)
         if known is None:

@@ -12,6 +12,7 @@ even where its derivative is infinite.
 from __future__ import annotations
 
 import dataclasses
+import heapq
 from collections.abc import Sequence
 
 from elimax.coarsen.arena import Arena
@@ -53,7 +54,9 @@ class Derived:
         return cost(self.sinks)
 
 
-def derive(arena: Arena, sinks: Sequence[Node], variables: Sequence[Node], order: str | None = None) -> Derived:
+def derive(
+    arena: Arena, sinks: Sequence[Node], variables: Sequence[Node], order: str | None = None, finished: bool = True
+) -> Derived:
     """Differentiate expressions.
 
     Args:
@@ -61,13 +64,14 @@ def derive(arena: Arena, sinks: Sequence[Node], variables: Sequence[Node], order
       sinks: the expressions.
       variables: with respect to what.
       order: one of `ORDERS`; None tries them.
+      finished: whether the result gets the last touches of `elimax.coarsen.finish`; half of the time goes there.
 
     Raises:
       NotExpressible: the derivative rule of an operation is not an expression.
     """
     graph = _graph(arena, sinks, variables)
     orders = (order,) if order else ORDERS if len(graph.edges) <= SMALL else ORDERS[:1]
-    found = [_derived(arena, graph, sinks, variables, name) for name in orders]
+    found = [_derived(arena, graph, sinks, variables, name, finished) for name in orders]
     return min(found, key=lambda derived: derived.cost.time)
 
 
@@ -106,13 +110,15 @@ def _partials(arena: Arena, node: Node) -> list[Node | None]:
     return [one] if node.op == TANGENT else local_partials(arena, node)
 
 
-def _derived(arena: Arena, graph: _Graph, sinks: Sequence[Node], variables: Sequence[Node], order: str) -> Derived:
+def _derived(
+    arena: Arena, graph: _Graph, sinks: Sequence[Node], variables: Sequence[Node], order: str, finished: bool
+) -> Derived:
     into = {target: dict(sources) for target, sources in graph.edges.items()}
     _eliminate(arena, into, {v.number for v in variables}, order)
     rows = [[into.get(-1 - k, {}).get(v.number) for v in variables] for k in range(len(sinks))]
     flat = [p for row in rows for p in row if p is not None]
-    values, partials = finish(arena, sinks, flat)
-    if any(node.op == TANGENT for node in reachable([*values, *partials])):
+    values, partials = finish(arena, sinks, flat) if finished else (list(sinks), flat)
+    if finished and any(node.op == TANGENT for node in reachable([*values, *partials])):
         raise NotExpressible("a derivative rule that is not linear")
     found = iter(partials)
     shaped = tuple(tuple(None if p is None else next(found) for p in row) for row in rows)
@@ -153,12 +159,17 @@ def _eliminate(arena: Arena, into: dict[int, dict[int, Node]], fixed: set[int], 
             eliminate(v)
         return
     waiting = {v: degree(v) for v in todo}
-    while waiting:
-        v = min(waiting, key=waiting.__getitem__)
+    queue = [(degree_, v) for v, degree_ in waiting.items()]
+    heapq.heapify(queue)
+    while queue:
+        known, v = heapq.heappop(queue)
+        if waiting.get(v) != known:
+            continue
         del waiting[v]
         for u in eliminate(v):
             if u in waiting:
                 waiting[u] = degree(u)
+                heapq.heappush(queue, (waiting[u], u))
 
 
 def _unit(node: Node) -> bool:

@@ -11,7 +11,7 @@ from elimax.coarsen.nodes import MARKS, Node, reachable
 from elimax.coarsen.operations import OPERATIONS
 
 
-def emit(sinks: Sequence[Node], values: Mapping[int | str, Any], shape: tuple[int, ...] = ()) -> list[Any]:
+def emit(sinks: Sequence[Node], values: Mapping[Any, Any], shape: tuple[int, ...] = ()) -> list[Any]:
     """Evaluate expressions with public JAX operations.
 
     Args:

@@ -1,7 +1,7 @@
 """Where minus signs of products are taken: at a factor that many of them share.
 
-A difference leaves a minus sign on every partial of what is subtracted. ``-(x a)``, ``-(x b)`` and ``-(x c)`` take three
-negations; with ``-x`` once they take one, and every number is the same to the last bit.
+A difference leaves a minus sign on every partial of what is subtracted. ``-(x a)``, ``-(x b)`` and ``-(x c)`` take
+three negations; with ``-x`` once they take one, and every number is the same to the last bit.
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ def negatives(arena: Arena, kept: Sequence[Node], partials: Sequence[Node]) -> l
     for sink in (*kept, *partials):
         uses[sink.number] = uses.get(sink.number, 0) + 1
     negated = {node.args[0].number for node in nodes if node.op == "neg"}
-    open_ = [
-        node for node in nodes if node.op == "neg" and node.args[0].op == "mul" and uses[node.args[0].number] == 1
-    ]
+    open_ = [node for node in nodes if node.op == "neg" and node.args[0].op == "mul" and uses[node.args[0].number] == 1]
     chosen = _chosen(open_, negated)
     if not chosen:
         return list(partials)

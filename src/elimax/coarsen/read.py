@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -42,15 +43,32 @@ def expressible(program: Program, equation: Equation) -> bool:
     shape = program.values[equation.outputs[0].value].shape
     if not all(is_real(program.values[r.value].dtype) for r in (*equation.inputs, *equation.outputs)):
         return False
-    return all(program.values[r.value].shape == shape or is_number(program, r.value) for r in equation.inputs)
+    return all(program.values[r.value].shape == shape or number(program, r.value) is not None for r in equation.inputs)
 
 
-def is_number(program: Program, value: int) -> bool:
-    """Whether a value is a known scalar."""
-    constant = program.constants.get(value)
-    if constant is None or isinstance(constant, Tracer | Placeholder):
-        return False
-    return program.values[value].shape == () and is_real(program.values[value].dtype)
+def number(program: Program, value: int) -> Any:
+    """The known scalar that a value is everywhere, or None."""
+    if value in program.constants:
+        constant = program.constants[value]
+        if isinstance(constant, Tracer | Placeholder) or not is_real(program.values[value].dtype):
+            return None
+        return constant if program.values[value].shape == () else None
+    return _filled(program).get(value)
+
+
+_FILLED: weakref.WeakKeyDictionary[Program, dict[int, Any]] = weakref.WeakKeyDictionary()
+
+
+def _filled(program: Program) -> dict[int, Any]:
+    """Arrays that are filled with a known scalar."""
+    if program not in _FILLED:
+        found = _FILLED[program] = {}
+        for equation in program.equations:
+            if equation.name == "broadcast_in_dim" and equation.inputs[0].value in program.constants:
+                scalar = number(program, equation.inputs[0].value)
+                if scalar is not None:
+                    found[equation.outputs[0].value] = scalar
+    return _FILLED[program]
 
 
 def _known(equation: Equation) -> bool:
@@ -140,9 +158,9 @@ class Reader:
             node = self._active[ref.vertex]
             return self._live_mark(TANGENT, node)
         if ref.value not in self.values:
-            if not is_number(self._program, ref.value):
+            constant = number(self._program, ref.value)
+            if constant is None:
                 raise NotExpressible("a captured array")
-            constant = self._program.constants[ref.value]
             self.values[ref.value] = self._arena.constant(constant, self._program.values[ref.value].dtype)
         node = self.values[ref.value]
         if node.is_constant or not self._marks:
@@ -175,6 +193,8 @@ def expressions(arena: Arena, program: Program) -> tuple[list[Node], list[Node]]
     reader = Reader(arena, program)
     variables = [reader.variable(ref) for ref in program.inputs]
     for equation in program.equations:
+        if equation.name == "broadcast_in_dim" and number(program, equation.outputs[0].value) is not None:
+            continue
         if not expressible(program, equation):
             raise NotExpressible(equation.name)
         reader.read([equation])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -89,7 +90,13 @@ class Linearisation:
         return [equation.name for equation, local in self.steps if isinstance(local, Opaque)]
 
 
-def linearise(closed: Any, active: list[bool], name: str = "", num_differentiated: int | None = None) -> Linearisation:
+def linearise(
+    closed: Any,
+    active: list[bool],
+    name: str = "",
+    num_differentiated: int | None = None,
+    rewrite: Callable[[Program], Program] | None = None,
+) -> Linearisation:
     """Build the graph of a closed jaxpr.
 
     Args:
@@ -97,12 +104,15 @@ def linearise(closed: Any, active: list[bool], name: str = "", num_differentiate
       active: for each argument, whether it is an independent variable.
       name: of the function, for people.
       num_differentiated: how many of the results, from the first on, are dependent variables (all by default).
+      rewrite: applied to a program without complex numbers before it is differentiated.
     """
     program = inline(closed, active)
     if has_complex(program):
         program = inline(closed, active, expand=False)
         if not is_holomorphic(program):
             program = merge_complex_regions(program)
+    elif rewrite is not None:
+        program = rewrite(program)
     num_differentiated = len(program.outputs) if num_differentiated is None else num_differentiated
     return _Builder(program, num_differentiated).build(name)
 

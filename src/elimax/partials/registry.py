@@ -43,10 +43,16 @@ RULES: dict[str, Rule] = {
 }
 
 
+SEGMENT = "segment"
+"""Name of a coarse equation, which carries its partials with it; see `elimax.coarsen.join`."""
+
+
 def partials_of(equation: Equation, context: Context) -> Local | Opaque | None:
     """The partials of an active equation; None where all of them are zero."""
     if all(0 in context.shape(r.value) for r in equation.outputs if r.vertex is not None):
         return None
+    if equation.name == SEGMENT:
+        return equation.params["local"]
     rule = RULES.get(equation.name)
     local = rule(equation, context) if rule is not None else None
     return local if local is not None else opaque(equation, context)
