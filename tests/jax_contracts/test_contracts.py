@@ -7,8 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from jax.experimental import sparse
 from jax.extend import core as jex  # noqa: TID251 the contract is about this very module
 
+from elimax._jax.entries import PRODUCT
 from elimax._jax.program import CALLS, Placeholder, inline, subprograms, trace
 
 
@@ -130,3 +132,15 @@ def test_parameters_that_rules_read(name, fun, args, params):
     program = inline(trace(lambda *a: [fun(*a)], args), [True] * len(args))
     (equation,) = [e for e in program.equations if e.name == name]
     assert params <= set(equation.params)
+
+
+def test_a_sparse_product_has_the_operands_and_parameters_that_its_expansion_reads():
+    matrix = sparse.BCOO.fromdense(jnp.eye(3))
+    closed = jax.make_jaxpr(lambda data, x: sparse.BCOO((data, matrix.indices), shape=(3, 3)) @ x)(
+        matrix.data, jnp.ones(3)
+    )
+    (equation,) = [e for e in closed.jaxpr.eqns if e.primitive.name == PRODUCT]
+    assert [atom.aval.shape for atom in equation.invars] == [(3,), (3, 2), (3,)]
+    assert equation.params["dimension_numbers"] == (((1,), (0,)), ((), ()))
+    assert tuple(equation.params["lhs_spinfo"].shape) == (3, 3)
+    assert "preferred_element_type" in equation.params

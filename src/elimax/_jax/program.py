@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from elimax._jax import aligned
+from elimax._jax.entries import PRODUCT, TRANSPOSITION, product_by_entries, transposed_indices
 from elimax._jax.staged import expanded
 
 CALLS = {
@@ -251,6 +252,10 @@ class _Builder:
             return operands[: equation.params["count"]]
         if name == "elimax":
             return self.run(expanded(equation.params, [atom.aval for atom in equation.invars]), operands, linear)
+        if name in (PRODUCT, TRANSPOSITION) and operands[1].value in self.constants:
+            found = self.entries(equation, operands, active, linear)
+            if found is not None:
+                return found
         if name == "custom_jvp_call" and (linear or not active):
             # Of tangents the function is linear, so it is its own derivative; a rule may well call itself on them.
             return self.run(_closed(equation.params["call_jaxpr"]), operands, linear)
@@ -274,6 +279,15 @@ class _Builder:
             )
         )
         return results
+
+    def entries(self, equation: Any, operands: list[Ref], active: bool, linear: bool) -> list[Ref] | None:
+        """A sparse matrix times an array, or transposed, by its entries, whose indices are known."""
+        avals, indices = [atom.aval for atom in equation.invars], self.constants[operands[1].value]
+        if equation.primitive.name == TRANSPOSITION:
+            where = transposed_indices(equation.params, avals, indices)
+            return None if where is None else [operands[0], self.constant(equation.outvars[1].aval, where)]
+        product = product_by_entries(equation.params, avals, indices) if active else None
+        return None if product is None else self.run(product, operands, linear)
 
     def expand(self, call: Callable[..., list[Any]], operands: list[Ref], equation: Any, linear: bool) -> list[Ref]:
         """Replace an equation by its JVP rule: primal part as is, tangent part linear in the operands' tangents."""

@@ -17,9 +17,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 
 from elimax.api.argnums import Call
-from elimax.api.blocks import cast, weaken
+from elimax.api.blocks import bcoo, cast, weaken
 from elimax.api.endpoints import Kind, Leaf
 from elimax.api.flat import Options
 from elimax.errors import ElimaxWarning
@@ -127,6 +129,9 @@ class Fallback:
             block = weaken(cast(block, jax.dtypes.canonicalize_dtype(aval.dtype)), getattr(aval, "weak_type", False))
         if self.layout != "bcoo":
             return block
+        if isinstance(block, Tracer):  # the number of entries would depend on values
+            indices = np.stack(np.unravel_index(np.arange(block.size), block.shape), axis=1).astype(np.int32)
+            return bcoo(block.ravel(), jnp.asarray(indices), block.shape, ordered=True)
         from jax.experimental.sparse import BCOO  # slow to import, and dense callers never need it
 
         return BCOO.fromdense(block)
