@@ -228,7 +228,7 @@ def test_other_dtypes(name, dtype):
 
 def test_both_forms_are_reached(monkeypatch):
     """A batch that is large enough is written by rows, a single box is scattered."""
-    terms, out, inn = made("cyclic", 12)
+    terms, out, inn = made("cyclic", 40)
     seen = []
     for name in ("write_rows", "scatter"):
         own = getattr(ways, name)

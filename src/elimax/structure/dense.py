@@ -22,8 +22,8 @@ from elimax.structure.arrays import Value, as_array
 from elimax.structure.dense_diagonal import diagonal_axes, spread_out, without
 from elimax.structure.dense_lanes import cells, lanes
 from elimax.structure.dense_place import needs_mask, place, placeable
-from elimax.structure.dense_rows import plan_rows, write_rows
-from elimax.structure.dense_scatter import coordinates, scatter
+from elimax.structure.dense_rows import in_runs, plan_rows, write_rows
+from elimax.structure.dense_scatter import coordinates, readable, scatter
 from elimax.structure.dense_staged import Way, staged
 from elimax.structure.positions import term_ranges
 from elimax.structure.term import Term
@@ -117,6 +117,9 @@ def _ways(terms: tuple[Term, ...], ranges: tuple[tuple[int, int], ...]) -> tuple
     if size > bound:
         return small, small
     rows = plan_rows(terms, ranges, len(terms[0].out_axes))
+    gathered = rows is None or not in_runs(rows, [term.num_entries for term in terms])
+    if gathered and small is by_scatter and readable(terms, ranges):
+        return small, small
     if rows is not None and rows.num_selects < (count if can_place else math.inf):
 
         def by_rows(arrays: Sequence[Any], dtype: Any) -> Any:

@@ -105,6 +105,18 @@ def _rank_in_row(rows: np.ndarray) -> np.ndarray:
     return rank
 
 
+def in_runs(rows: Rows, sizes: Sequence[int]) -> bool:
+    """Whether the values of the slots are put together from a few runs of entries; else they are gathered.
+
+    Args:
+      rows: where the entries go.
+      sizes: numbers of entries of the terms.
+    """
+    bounds = np.cumsum([0, *sizes])
+    count = sum(len(_runs(row, bounds)) for layer in rows.sources for row in layer)
+    return count <= _MAX_RUNS * rows.sources.shape[1]
+
+
 def write_rows(
     rows: Rows, arrays: Sequence[Any], terms: Sequence[Term], dtype: Any, ranges: Sequence[tuple[int, int]]
 ) -> Any:
@@ -140,7 +152,7 @@ def _slot_values(sources: np.ndarray, flats: Sequence[Any], dtype: Any) -> Any:
     """
     bounds = np.cumsum([0, *(flat.shape[0] for flat in flats)])
     runs = [[_runs(row, bounds) for row in layer] for layer in sources]
-    if sum(len(row) for layer in runs for row in layer) > _MAX_RUNS * sources.shape[1]:
+    if sum(len(row) for layer in runs for row in layer) > _MAX_RUNS * sources.shape[1]:  # see `in_runs`
         whole = jnp.concatenate([*flats, jnp.zeros((1,), dtype)])
         index = np.where(sources < 0, bounds[-1], sources).astype(np.int32)
         layers = [whole.at[index].get(mode="promise_in_bounds")]

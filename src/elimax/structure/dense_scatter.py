@@ -12,6 +12,7 @@ import numpy as np
 
 from elimax.structure.arranged import arranged
 from elimax.structure.arrays import Value, as_array_over_labels
+from elimax.structure.placed import layers, placed
 from elimax.structure.positions import positions
 from elimax.structure.term import Term
 
@@ -49,7 +50,7 @@ def _sorted(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def scatter(arrays: Sequence[Any], terms: Sequence[Term], dtype: Any, ranges: Sequence[tuple[int, int]]) -> Any:
-    """A box of zeros into which every entry is scattered.
+    """A box of zeros into which every entry is scattered, or read by its place where the box is full enough.
 
     Args:
       arrays: value array of each term, in ``dtype``.
@@ -61,15 +62,13 @@ def scatter(arrays: Sequence[Any], terms: Sequence[Term], dtype: Any, ranges: Se
     size = math.prod(shape)
     flat = np.concatenate([flat_positions(term, ranges) for term in terms])
     data = jnp.concatenate([jnp.ravel(as_array_over_labels(a, t, dtype)) for a, t in zip(arrays, terms, strict=True)])
-    index_dtype = np.int32 if size < 2**31 else np.int64
-    unique = np.unique(flat).size == flat.size
-    result = jnp.zeros((size,), dtype).at[flat.astype(index_dtype)]
-    updated = (
-        result.set(data, unique_indices=True, mode="promise_in_bounds")
-        if unique
-        else result.add(data, mode="promise_in_bounds")
-    )
-    return updated.reshape(shape)
+    return placed(data, flat, size).reshape(shape)
+
+
+def readable(terms: Sequence[Term], ranges: Sequence[tuple[int, int]]) -> bool:
+    """Whether `scatter` has each element of a box read its entries."""
+    flat = np.concatenate([flat_positions(term, ranges) for term in terms])
+    return layers(flat, math.prod(stop - start for start, stop in ranges)) is not None
 
 
 def flat_positions(term: Term, ranges: Sequence[tuple[int, int]]) -> np.ndarray:

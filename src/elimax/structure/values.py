@@ -15,6 +15,7 @@ from elimax.structure.arrays import Value, as_array, as_array_over_labels, broad
 from elimax.structure.dense import dense
 from elimax.structure.dense_lanes import filled
 from elimax.structure.operators import materialise_forward
+from elimax.structure.placed import placed
 from elimax.structure.positions import hull
 from elimax.structure.recipes import Collect, OperatorProduct
 from elimax.structure.term import Operator, Structure, Term
@@ -60,22 +61,16 @@ def gather_terms(recipe: Collect, summands: Sequence[Value], terms: Sequence[Ter
     target = recipe.consolidated.term
     index = np.concatenate([table.indices for table in recipe.consolidated.positions])
     size = int(np.prod(target.value_shape))
-    unique = np.unique(index).size == index.size
-    if unique and index.size == len(result):  # single entries
+    if index.size == len(result):  # single entries
         entries: list[Any] = [None] * size
         for place, value, term in zip(index, result, recipe.terms, strict=True):
-            entries[place] = as_array(value, term.value_shape, dtype).reshape(())
+            entry = as_array(value, term.value_shape, dtype).reshape(())
+            entries[place] = entry if entries[place] is None else plus(entries[place], entry)
         return (filled(entries, dtype, target.value_shape[-1]).reshape(target.value_shape),)
     flats = [
         jnp.ravel(as_array_over_labels(value, term, dtype)) for value, term in zip(result, recipe.terms, strict=True)
     ]
-    if not unique:
-        flat = jax.ops.segment_sum(jnp.concatenate(flats), index, size)
-    else:
-        missing = [jnp.zeros((1,), dtype)] if index.size < size else []
-        source = np.full(size, index.size, np.int32)
-        source[index] = np.arange(index.size, dtype=np.int32)
-        flat = jnp.take(jnp.concatenate([*flats, *missing]), source, mode="clip")
+    flat = placed(jnp.concatenate(flats), index, size)
     return (flat.reshape(target.value_shape),)
 
 
