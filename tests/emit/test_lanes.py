@@ -321,3 +321,17 @@ def test_random_programs(seed, taken):
     value, actual = jax.jit(elimax.value_and_jacobian(fun, output=output, form="loop"))(x)
     assert_trees_close(actual, jax.jacfwd(fun)(x))
     assert_trees_close(value, fun(x))
+
+
+def test_what_is_only_moved_is_no_result_of_the_core():
+    """A matrix that all lanes share stays as it is: as a result of the core it would have a copy for each lane."""
+    first, second = (jnp.asarray(np.random.default_rng(k).normal(size=(24, 24))) for k in (0, 1))
+
+    def fun(x):
+        return second @ jnp.tanh(first @ x)
+
+    x = jnp.asarray(np.random.default_rng(2).normal(size=(7, 24)))
+    compiled = jax.jit(jax.vmap(elimax.jacobian(fun))).lower(x)
+    assert_trees_close(compiled.compile()(x), jax.vmap(jax.jacfwd(fun))(x))
+    copies = [line for line in compiled.as_text().splitlines() if "broadcast" in line and "(tensor<24x24x" in line]
+    assert not any("tensor<7x24x24x" in line.split("->")[-1] for line in copies)

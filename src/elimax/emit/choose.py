@@ -13,7 +13,7 @@ from elimax._jax.staged import Form, Place, is_local, lift, stage
 from elimax.emit import kernel
 from elimax.emit.loop import loop
 from elimax.emit.machines import current
-from elimax.emit.model import predict
+from elimax.emit.model import predict, recomputes
 from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import ScalarProgram
 from elimax.emit.vectorise import vectorise
@@ -64,7 +64,8 @@ def choose(program: ScalarProgram, form: str, elementary: str, place: Place) -> 
         return None
     if form == "auto":
         machine = current()
-        times = {name: form.at(batch, place.looped) for name, form in predict(program, machine).items()}
+        forms = predict(program, machine)
+        times = {name: form.at(batch, place.looped) for name, form in forms.items()}
         if elementary == "vector":
             vector, _ = vectorise(program)
             replaced = sum(old is not new for old, new in zip(program.steps, vector.steps, strict=True))
@@ -72,7 +73,8 @@ def choose(program: ScalarProgram, form: str, elementary: str, place: Place) -> 
             time += 0.0 if place.looped else OPERATIONS * replaced * machine.operation
             elementary = "vector" if time < times["loop"] else "exact"
             times["loop"] = min(time, times["loop"])
-        form = min(times, key=times.__getitem__)
+        shared = recomputes({name: form.counts for name, form in forms.items()})
+        form = min(times, key=times.__getitem__) if shared or place.looped else "plain"
         if place.looped and kernel.pays(program, batch) and kernel.fits(program, bool(place.batch), place.batch_last):
             form = "kernel" if kernel.predict(program, machine, batch) < times[form] else form
         if form == "plain":

@@ -14,8 +14,8 @@ import numpy as np
 
 from elimax.emit.model import DEFAULT, Counts, Machine
 
-FIXED = frozenset(["threads", "fork"])
-"""Weights that are not fitted: few programs are large enough to tell of them."""
+FIXED = frozenset(["threads", "fork", "crowd_32", "crowd_64"])
+"""Weights that are not fitted: few programs are large enough, or have results enough, to tell of them."""
 
 PRIOR = 0.3
 """How strongly weights are drawn towards their defaults: a factor of e counts as this error of a logarithm."""

@@ -194,9 +194,12 @@ class _Parts:
         self.trim()
 
     def trim(self) -> None:
-        """Leave out operations of the core that nothing needs, and those that only prepare what others need."""
+        """Leave out operations of the core that nothing needs, and those that only move what others need."""
         equations = self.program.equations
         wanted = {r.value for r in self.program.outputs} | {r.value for k in self.behind for r in equations[k].inputs}
+        moved = wanted & self._moved()
+        self.before = sorted({*self.before, *self._makers(moved)})
+        wanted -= moved
         needed = set(wanted)
         kept = []
         for k in reversed(self.core):
@@ -208,6 +211,27 @@ class _Parts:
         made = [equations[k].outputs[0].value for k in self.core if equations[k].name in ELEMENTWISE]
         self.weight = sum(math.prod(self.program.values[v].shape) for v in made)
         self.covered = all(v in found for v in (*made, *self.results) for found in self.axes)
+
+    def _moved(self) -> set[int]:
+        """Values of the core of which nothing is computed. As results they would get all batch axes of the core."""
+        found: set[int] = set()
+        for k in self.core:
+            equation = self.program.equations[k]
+            if equation.name not in ELEMENTWISE and equation.name != "dot_general":
+                if all(r.value in found or r.value not in self.inside for r in equation.inputs):
+                    found.update(r.value for r in equation.outputs)
+        return found
+
+    def _makers(self, values: set[int]) -> list[int]:
+        """Operations of the core that some of its values need."""
+        needed = set(values)
+        kept = []
+        for k in reversed(self.core):
+            equation = self.program.equations[k]
+            if any(r.value in needed for r in equation.outputs):
+                needed.update(r.value for r in equation.inputs)
+                kept.append(k)
+        return kept
 
     def split(self) -> Lanes | None:
         """The parts, or None if a lane is too large."""

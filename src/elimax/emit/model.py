@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -45,6 +45,18 @@ TINY = 64
 """So are those of a program whose arrays have fewer numbers of 64 bits than this."""
 
 
+CROWDED = 24
+"""Columns of one result that stay in the caches by themselves while they are put together."""
+
+MOST_CROWDED = 128
+"""With more columns, no further lines of the caches are lost."""
+
+PAGE = 4096
+"""Columns whose length in bytes is a multiple of this share the same few lines of a cache."""
+
+ALIGNED = 2.5
+"""How much longer these take to put together."""
+
 READ = 0.25
 """Share of the known elements of a plain form in a loop that are filled in; others are known to whoever reads them."""
 
@@ -65,6 +77,8 @@ class Machine:
       element_64: the same.
       column_32: writing and reading one element of a column of the loop form.
       column_64: the same.
+      crowd_32: one element of one of many columns that are put together, for each of these columns.
+      crowd_64: the same.
       filled: one stretch of equal known elements of a result of the plain form, in elements.
       copied: the same in the loop form.
       hoisted: the same in a loop, out of which the column of such elements is taken.
@@ -90,6 +104,8 @@ class Machine:
     element_64: float = 0.42
     column_32: float = 0.036
     column_64: float = 0.26
+    crowd_32: float = 0.04
+    crowd_64: float = 0.08
     filled: float = 4.0
     copied: float = 2.0
     hoisted: float = 0.8
@@ -147,6 +163,7 @@ class Counts:
       kernels: their number.
       moved: arguments and computed results, elements of them by width.
       columns: columns of the loop form by width.
+      crowd: for each column of the loop form the columns of its result if these are many, by width.
       known: stretches of equal elements of results that no operation computes, by width.
       size: elements of all results.
       fillers: kernels that write such elements, outside of loops.
@@ -160,6 +177,7 @@ class Counts:
     kernels: int
     moved: Widths
     columns: Widths
+    crowd: Widths
     known: Widths
     size: Widths
     fillers: int
@@ -174,7 +192,9 @@ class Counts:
         copied = machine.hoisted if looped else machine.copied
         filled = machine.filled * (READ if looped else 1.0)
         known = (copied if self.looped else filled) * _dot(elements, self.known)
+        crowd = [ALIGNED if batch * size % PAGE == 0 else 1.0 for size in (4, 8)]
         moved = _dot(elements, self.moved) + _dot((machine.column_32, machine.column_64), self.columns)
+        moved += _dot((crowd[0] * machine.crowd_32, crowd[1] * machine.crowd_64), self.crowd)
         work = batch * (sum(w.at(machine) for w in self.work) + moved + known)
         if looped:
             return work + machine.turn * self.turn + machine.start * self.kernels
@@ -241,6 +261,7 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             kernels=len(kept) + 1,
             moved=moved,
             columns=_widths(program, kept),
+            crowd=(0, 0),
             known=known,
             size=size,
             fillers=0,
@@ -254,6 +275,7 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             kernels=2,
             moved=moved,
             columns=_widths(program, targets),
+            crowd=_crowd(program, made),
             known=known,
             size=size,
             fillers=len(set(stretches)),
@@ -263,6 +285,14 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             turn=operations,
         ),
     }
+
+
+def recomputes(counts: Mapping[str, Counts]) -> bool:
+    """Whether the plain form computes something more than once; if not, the loop form has nothing to gain."""
+    plain, loop = ([(w.cheap, w.slow, w.series, w.called) for w in counts[form].work] for form in ("plain", "loop"))
+    return any(
+        sum(own) > sum(other) for own, other in zip(zip(*plain, strict=True), zip(*loop, strict=True), strict=True)
+    )
 
 
 def work_of(program: ScalarProgram) -> Work:
@@ -277,6 +307,16 @@ def _dot(weights: tuple[float, float], counts: Widths) -> float:
 def _widths(program: ScalarProgram, numbers: Iterable[int]) -> Widths:
     wide = [program.dtypes[i].itemsize == 8 for i in numbers]
     return len(wide) - sum(wide), sum(wide)
+
+
+def _crowd(program: ScalarProgram, made: set[int]) -> Widths:
+    """For each computed element of a result with many of them, their number."""
+    found = [0, 0]
+    for ids in program.outputs:
+        own = [int(i) for i in ids.flat if int(i) in made]
+        if len(own) >= CROWDED:
+            found[program.dtypes[own[0]].itemsize == 8] += len(own) * min(len(own), MOST_CROWDED)
+    return found[0], found[1]
 
 
 def _cones(program: ScalarProgram, roots: list[int], kept: set[int]) -> list[list[int]]:
