@@ -26,6 +26,10 @@ METHODS = ("dynamic", "greedy")
 """Ways to find segments."""
 
 
+Part = tuple[tuple[int, ...], str]
+"""Positions of the equations of a segment, and the order in which its inner values are eliminated."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Coarsened:
     """A program with coarse vertices.
@@ -37,6 +41,11 @@ class Coarsened:
 
     program: Program
     segments: tuple[Segment, ...]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What it takes to find the segments again in an equal program."""
+        return tuple((s.equations, s.derived.order) for s in self.segments)
 
 
 def coarsened(program: Program, method: str = "dynamic", largest: int = LARGEST) -> Coarsened:
@@ -57,7 +66,22 @@ def coarsened(program: Program, method: str = "dynamic", largest: int = LARGEST)
                     found.append(measured(uses, segment(uses, part)))
                 except (NotExpressible, ExpressionError):
                     continue
-    owner = {k: s for s, part in enumerate(found) for k in part.equations}
+    return _joined(program, found)
+
+
+def recoarsened(program: Program, parts: Sequence[Part]) -> Coarsened:
+    """The same segments again, in a program that is equal but for its numbers.
+
+    Args:
+      program: the program.
+      parts: equations of each segment and its order of elimination, as `Coarsened.parts` has them.
+    """
+    uses = Uses(program)
+    return _joined(program, [segment(uses, equations, order=order) for equations, order in parts])
+
+
+def _joined(program: Program, found: Sequence[Segment]) -> Coarsened:
+    owner = {k for part in found for k in part.equations}
     equations = [e for k, e in enumerate(program.equations) if k not in owner]
     equations += [_equation(program, part) for part in found]
     joined = dataclasses.replace(program, equations=_sorted(program, equations))

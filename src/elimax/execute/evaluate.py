@@ -26,6 +26,7 @@ from elimax.execute.memory import memory_of_machine
 from elimax.execute.modes import ELIMINATION, MOST_PRODUCTS, Emit, cheapest, modes_of, predictions, products
 from elimax.execute.remaining import MOST_ENTRIES, num_entries
 from elimax.execute.run import run
+from elimax.execute.segmented import COARSE, Linearise, again, planned
 from elimax.execute.through import Through, run_through
 from elimax.partials.build import Linearisation, linearise
 from elimax.plan import Plan, make_plan
@@ -117,10 +118,14 @@ def evaluate(
     traced = trace_flat(fun, inputs)
     if traced.symbolic:
         return _by_jax(traced, inputs, output)
-    lin = linearise(traced.closed, [True] * len(inputs), name, traced.num_outputs)
-    check_result(name, shapes_of(lin), inputs, max_memory, output, functools.partial(_sparse_size, lin))
-    plan = plan_of(lin, order, cost=cost, budget=budget, seed=seed)
-    if isinstance(order, str) and order == "auto":
+    if isinstance(order, str) and order == COARSE:
+        lin, plan = _coarse(traced, inputs, name, cost=cost, budget=budget, seed=seed)
+        check_result(name, shapes_of(lin), inputs, max_memory, output, functools.partial(_sparse_size, lin))
+    else:
+        lin = again(order.coarse if isinstance(order, Plan) else None, _linearised(traced, inputs, name))
+        check_result(name, shapes_of(lin), inputs, max_memory, output, functools.partial(_sparse_size, lin))
+        plan = plan_of(lin, order, cost=cost, budget=budget, seed=seed)
+    if isinstance(order, str) and order in ("auto", COARSE):
         plan = with_modes(plan, traced, lin, inputs, output)
     emit = _elimination(traced, lin, plan, output, values)
     if max_memory is not None:
@@ -229,11 +234,14 @@ def plan_for(
       MemoryLimitError: if there is a limit that cannot be met.
     """
     traced = trace_flat(fun, inputs)
-    lin = linearise(traced.closed, [True] * len(inputs), name, traced.num_outputs)
     limits = {"budget": budget, "seed": seed, "max_evaluations": max_evaluations}
-    plan = plan_of(lin, order, cost=cost, **limits, executor=executor, progress=progress)
+    if isinstance(order, str) and order == COARSE:
+        lin, plan = _coarse(traced, inputs, name, cost=cost, **limits)
+    else:
+        lin = again(order.coarse if isinstance(order, Plan) else None, _linearised(traced, inputs, name))
+        plan = plan_of(lin, order, cost=cost, **limits, executor=executor, progress=progress)
     large = dense_size(shapes_of(lin), inputs) > memory_of_machine()
-    if isinstance(order, str) and order == "auto" and not large:
+    if isinstance(order, str) and order in ("auto", COARSE) and not large:
         plan = with_modes(plan, traced, lin, inputs)
     emit = _elimination(traced, lin, plan, "dense", values=True)
     if max_memory is not None:
@@ -246,6 +254,20 @@ def plan_for(
     if plan.mode == ELIMINATION:
         plan = dataclasses.replace(plan, form=forms_of(lin, closed))
     return memory_of(plan, closed, lin, shapes_of(lin), inputs)
+
+
+def _linearised(traced: Traced, inputs: Sequence[Any], name: str) -> Linearise:
+    return functools.partial(linearise, traced.closed, [True] * len(inputs), name, traced.num_outputs)
+
+
+def _coarse(traced: Traced, inputs: Sequence[Any], name: str, **search: Any) -> tuple[Linearisation, Plan]:
+    """The graph with coarse vertices and its plan; see `elimax.execute.segmented`."""
+    return planned(
+        _linearised(traced, inputs, name),
+        lambda lin: plan_of(lin, "auto", **search),
+        lambda lin, plan: _elimination(traced, lin, plan, "dense", values=True),
+        inputs,
+    )
 
 
 def _sparse_size(lin: Linearisation) -> int:

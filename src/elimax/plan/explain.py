@@ -47,6 +47,8 @@ def summary(plan: Plan) -> str:
         lines.append(f"mode: {plan.mode}; predicted time of a call: {listed}")
     if plan.form:
         lines.append(f"form: {plan.form}")
+    if plan.coarse is not None:
+        lines.extend(plan.coarse.describe(plan.multiplications))
     if plan.coarsening:
         lines.append(f"coarsened: {plan.coarsening}")
     if plan.chunk is not None:

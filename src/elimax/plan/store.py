@@ -12,6 +12,8 @@ from elimax.errors import GraphFormatError, OrderError, PlanFormatError
 from elimax.graph.json import from_data
 from elimax.graph.json import to_data as graph_to_data
 from elimax.order.given import check_order
+from elimax.plan.coarse import from_data as coarse_from_data
+from elimax.plan.coarse import to_data as coarse_to_data
 from elimax.plan.files import write_atomically
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ def to_json(plan: Plan) -> str:
         "measured_batch": plan.measured_batch,
         "form": plan.form,
         "coarsening": plan.coarsening,
+        "coarse": coarse_to_data(plan.coarse),
         "chunk": plan.chunk,
         "memory": [list(item) for item in plan.memory],
         "graph_hash": plan.graph_hash,
@@ -90,6 +93,7 @@ def from_json(text: str, origin: str = "the text") -> Plan:
             measured_batch=int(data.get("measured_batch", 1)),
             form=str(data.get("form", "")),
             coarsening=str(data.get("coarsening", "")),
+            coarse=coarse_from_data(data.get("coarse")),
             chunk=None if data.get("chunk") is None else int(data["chunk"]),
             memory=tuple((str(name), int(size)) for name, size in data.get("memory", ())),
         )

@@ -13,6 +13,7 @@ from elimax.errors import ModeError
 from elimax.graph.hashing import structural_hash
 from elimax.graph.types import Graph
 from elimax.order import search
+from elimax.plan.coarse import Coarse
 
 ELIMINATION = "elimination"
 """The mode of a plan that follows its order."""
@@ -55,6 +56,7 @@ class Plan:
         empty for a graph that does not come from a function.
       coarsening: for a function of `elimax.coarsen`, whether its local Jacobian takes the place of JAX's tape, and why;
         empty for any other.
+      coarse: which segments are vertices of the graph, for ``order="coarse"``; None for any other order.
     """
 
     graph: Graph
@@ -75,6 +77,7 @@ class Plan:
     chunk: int | None = None
     memory: tuple[tuple[str, int], ...] = ()
     coarsening: str = ""
+    coarse: Coarse | None = None
 
     @property
     def name(self) -> str:

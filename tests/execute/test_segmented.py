@@ -1,0 +1,138 @@
+"""``order="coarse"``: the same Jacobians, plans that say what was joined, files that bring it back."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import elimax
+from elimax import zoo
+from elimax.errors import PlanFormatError, PlanMismatchError
+from elimax.execute import segmented
+from elimax.plan.store import from_json, to_json
+
+
+def price(s, k, r):
+    d1 = (jnp.log(s / k) + r) / jnp.sqrt(r)
+    cdf = 0.5 * (1 + jax.scipy.special.erf(d1 / jnp.sqrt(2.0)))
+    return s * cdf - k * jnp.exp(-r) * cdf / (1 + r * r)
+
+
+ARGS = (1.2, 0.9, 0.4)
+
+
+def same(ours, theirs):
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-13)
+
+
+@pytest.fixture(autouse=True)
+def _forgotten():
+    segmented.forget()
+
+
+@pytest.mark.parametrize("name", ["lighthouse", "black_scholes", "roe_flux_1d", "hole"])
+def test_jacobians_of_the_zoo(name):
+    problem = zoo.get(name)
+    expected = jax.jacfwd(problem.fun, argnums=problem.argnums)(*problem.args)
+    ours = jax.jit(elimax.jacobian(problem.fun, argnums=problem.argnums, order="coarse"))
+    same(ours(*problem.args), expected)
+
+
+def test_segments_are_chosen_by_cost_and_shown():
+    plan = elimax.plan(price, *ARGS, argnums=(0, 1, 2), order="coarse")
+    assert plan.coarse is not None
+    assert plan.coarse.segments
+    before, after = plan.coarse.operations
+    assert after < before
+    assert plan.multiplications < plan.coarse.multiplications
+    text = str(plan)
+    assert f"emitted operations {before} -> {after}" in text
+    assert "simplified: factor one" in text
+    assert "segment 0:" in text
+
+
+def test_where_segments_do_not_pay_there_are_none():
+    def fun(x):
+        return jnp.sort(x)[::-1]
+
+    x = jnp.array([0.3, -1.0, 2.0])
+    plan = elimax.plan(fun, x, order="coarse")
+    assert plan.coarse is not None
+    assert plan.coarse.segments == ()
+    assert "segments: none" in str(plan)
+    same(elimax.jacobian(fun, order="coarse")(x), jax.jacfwd(fun)(x))
+
+
+def test_the_usual_order_has_no_segments():
+    plan = elimax.plan(price, *ARGS, argnums=(0, 1, 2))
+    assert plan.coarse is None
+    assert "segments" not in str(plan)
+
+
+def test_plans_are_files_and_fit_again(tmp_path):
+    plan = elimax.plan(price, *ARGS, argnums=(0, 1, 2), order="coarse")
+    plan.save(tmp_path / "plan.json")
+    loaded = elimax.Plan.load(tmp_path / "plan.json")
+    assert loaded == plan
+    segmented.forget()
+    expected = jax.jacfwd(price, argnums=(0, 1, 2))(*ARGS)
+    same(elimax.jacobian(price, argnums=(0, 1, 2), order=loaded)(*ARGS), expected)
+    with pytest.raises(PlanMismatchError):
+        elimax.jacobian(lambda x: jnp.sin(x) * x, order=loaded)(0.3)
+
+
+def test_damaged_segments_are_refused():
+    plan = elimax.plan(price, *ARGS, argnums=(0, 1, 2), order="coarse")
+    text = to_json(plan).replace('"applied"', '"rules"')
+    with pytest.raises(PlanFormatError, match="damaged"):
+        from_json(text)
+
+
+def test_plans_are_deterministic():
+    first = elimax.plan(price, *ARGS, argnums=(0, 1, 2), order="coarse")
+    segmented.forget()
+    second = elimax.plan(price, *ARGS, argnums=(0, 1, 2), order="coarse")
+    assert dataclasses.replace(first, seconds=0.0) == dataclasses.replace(second, seconds=0.0)
+
+
+def test_under_transformations():
+    args = [jnp.linspace(0.5, 1.5, 7), jnp.linspace(0.7, 1.1, 7), jnp.linspace(0.2, 0.9, 7)]
+    ours = elimax.jacobian(price, argnums=(0, 1), order="coarse")
+    same(jax.vmap(ours)(*args), jax.vmap(jax.jacfwd(price, argnums=(0, 1)))(*args))
+    same(jax.jacfwd(ours)(*ARGS), jax.jacfwd(jax.jacfwd(price, argnums=(0, 1)))(*ARGS))
+    same(jax.grad(lambda x: ours(x, *ARGS[1:])[0])(1.2), jax.grad(jax.grad(price))(*ARGS))
+
+
+def test_arrays_and_users_rules():
+    @jax.custom_jvp
+    def f(x):
+        return jnp.sin(x)
+
+    f.defjvp(lambda primals, tangents: (f(*primals), 3.0 * jnp.cos(primals[0]) * tangents[0]))
+
+    def fun(x):
+        return jnp.tanh(f(x) * x) / (1 + f(x) ** 2) + jnp.sum(jnp.exp(-(x**2)) * f(x))
+
+    x = jnp.array([0.3, -1.0, 2.0])
+    same(elimax.jacobian(fun, order="coarse")(x), jax.jacfwd(fun)(x))
+    sparse = elimax.jacobian(lambda x: jnp.tanh(f(x) * x) / (1 + f(x) ** 2), order="coarse", output="bcoo")(x)
+    same(sparse.todense(), jax.jacfwd(lambda x: jnp.tanh(f(x) * x) / (1 + f(x) ** 2))(x))
+
+
+def test_a_decision_is_remembered(monkeypatch):
+    calls = []
+    original = segmented.coarsened
+    monkeypatch.setattr(segmented, "coarsened", lambda *args: calls.append(args) or original(*args))
+    jacobian = elimax.jacobian(price, argnums=(0, 1, 2), order="coarse")
+    first = jacobian(*ARGS)
+    count = len(calls)
+    assert count == len(segmented.WAYS)
+    same(jacobian(*ARGS), first)
+    assert len(calls) == count
