@@ -13,16 +13,20 @@ import jax.numpy as jnp
 from elimax._jax import trace
 from elimax._jax.program import as_function
 from elimax.emit import laned_call, staged_call
-from elimax.emit.scalarise import MAX_ELEMENTS
+from elimax.emit.estimate import EQUATION, estimate
+from elimax.emit.scalarise import MAX_ELEMENTS, scalarise
 from elimax.execute.evaluate import plan_of
 from elimax.execute.kept import Kept, Layout, keep_block, pack
 from elimax.execute.layout import identity_block
-from elimax.execute.modes import MOST_PRODUCTS, cheapest, predictions, products
+from elimax.execute.modes import MOST_PRODUCTS, RESIDUALS, SHARED, cheapest, products
 from elimax.execute.run import run
 from elimax.partials.build import Linearisation, linearise
 from elimax.plan import Plan
 from elimax.plan.types import ELIMINATION, JAX_MODES
 from elimax.structure.positions import dense_term
+
+EVEN = 1.1 * RESIDUALS
+"""One pass in a mode of JAX is taken for large arrays unless elimination is predicted to be faster by this factor."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,7 +53,7 @@ class Preaccumulation:
     def __call__(self, operands: Sequence[Any], name: str, form: str, elementary: str) -> tuple[list[Any], list[Any]]:
         """Values of results and the arrays that are kept."""
         found = None
-        if form != "plain":
+        if form != "plain" and self.plan.mode == ELIMINATION:
             call = staged_call if self.small else laned_call
             found = call(name, self.closed, operands, form, "batch-first", elementary)
             if found is None and self.small:
@@ -78,18 +82,68 @@ def preaccumulate(closed: Any, active: Sequence[bool], order: Any, cost: str, na
         results, edges = run(lin, plan.order, operands)
         return _stored(lin, edges, results, operands, active, layouts)
 
+    small = sum(math.prod(value.shape) for value in lin.program.values) <= MAX_ELEMENTS
     modes = _modes(closed, active, layouts)
     mode = plan.mode if plan.mode in JAX_MODES else ELIMINATION
     if isinstance(order, str) and order == "auto":
         count = products(lin.graph, plan.order)
-        if lin.opaque_operations or count > MOST_PRODUCTS:
-            predicted = predictions(count if count > MOST_PRODUCTS else eliminate, modes, closed, avals)  # type: ignore[arg-type]
+        singles = _singles(closed, active)
+        if lin.opaque_operations or count > MOST_PRODUCTS or (singles and not _scalar(eliminate, avals, small)):
+            predicted = _predictions(count if count > MOST_PRODUCTS else eliminate, modes, closed, active, avals)
             mode = cheapest(predicted)
+            passes = [m for m in singles if m in predicted and predicted[m] <= EVEN * predicted[mode]]
+            mode = passes[0] if passes else mode
             plan = dataclasses.replace(plan, modes=tuple(predicted.items()), mode=mode)
     emit = eliminate if mode == ELIMINATION else modes[mode]
     program = trace(emit, avals)
-    small = sum(math.prod(value.shape) for value in lin.program.values) <= MAX_ELEMENTS
     return Preaccumulation(plan, program, layouts[-1], small)
+
+
+def _scalar(emit: Callable[..., Any], avals: Sequence[Any], small: bool) -> bool:
+    """Whether there are forms on scalars for a program."""
+    return small and scalarise(trace(emit, avals)) is not None
+
+
+def _singles(closed: Any, active: Sequence[bool]) -> list[str]:
+    """JAX's modes that take one direction only, for functions with one number on one side; reverse mode first."""
+    columns, rows = _sides(closed, active)
+    return [name for name, count in (("reverse", rows), ("forward", columns)) if count == 1]
+
+
+def _sides(closed: Any, active: Sequence[bool]) -> tuple[int, int]:
+    """Number of differentiated elements of arguments, and of those of results."""
+    columns = sum(math.prod(a.shape) for a, is_active in zip(closed.in_avals, active, strict=True) if is_active)
+    return columns, sum(math.prod(a.shape) for a in closed.out_avals if jnp.issubdtype(a.dtype, jnp.inexact))
+
+
+def _predictions(
+    elimination: Callable[..., Any] | int,
+    modes: dict[str, Callable[..., Any]],
+    closed: Any,
+    active: Sequence[bool],
+    avals: Sequence[Any],
+) -> dict[str, float]:
+    """Predicted seconds of elimination and of the modes that JAX can do, the cheapest first.
+
+    Args:
+      elimination: what elimination emits, or its number of products when they are too many to look at.
+      modes: see `_modes`.
+      closed: the function.
+      active: which arguments are differentiated.
+      avals: its arguments.
+    """
+    once = estimate(closed)
+    own = once + EQUATION * elimination if isinstance(elimination, int) else estimate(trace(elimination, avals))
+    found = {ELIMINATION: own}
+    columns, _ = _sides(closed, active)
+    for name, emit in modes.items():
+        if name == "forward" and once * columns > SHARED * own:
+            continue
+        try:
+            found[name] = estimate(trace(emit, avals)) * (1.0 if name == "forward" else RESIDUALS)
+        except (TypeError, ValueError, NotImplementedError):  # custom_vjp forward, while loops in reverse
+            continue
+    return {name: 1e-9 * time for name, time in sorted(found.items(), key=lambda item: item[1])}
 
 
 def _stored(
@@ -140,8 +194,7 @@ def _modes(closed: Any, active: Sequence[bool], layouts: list[Layout]) -> dict[s
                 results = whole(*full)
                 return [results[k] for k in inexact], results
 
-            differentiate = transform(fun, argnums=tuple(range(len(numbers))), has_aux=True)
-            rows, results = differentiate(*(operands[k] for k in numbers))
+            rows, results = transform(fun, [operands[k] for k in numbers])
             blocks = []
             for i, row in zip(inexact, rows, strict=True):
                 for j, block in zip(numbers, row, strict=True):
@@ -153,4 +206,21 @@ def _modes(closed: Any, active: Sequence[bool], layouts: list[Layout]) -> dict[s
 
         return emit
 
-    return {"forward": mode(jax.jacfwd), "reverse": mode(jax.jacrev)}
+    return {"forward": mode(_forward), "reverse": mode(_reverse)}
+
+
+def _forward(fun: Callable[..., Any], args: Sequence[Any]) -> tuple[list[list[Any]], list[Any]]:
+    """Blocks of the first list that a function returns, and the second list; no axis is added for one direction."""
+    if len(args) == 1 and jnp.size(args[0]) == 1:
+        _, tangents, results = jax.jvp(fun, tuple(args), (jnp.ones_like(args[0]),), has_aux=True)
+        return [[jnp.reshape(t, (*t.shape, *jnp.shape(args[0])))] for t in tangents], results
+    return jax.jacfwd(fun, argnums=tuple(range(len(args))), has_aux=True)(*args)
+
+
+def _reverse(fun: Callable[..., Any], args: Sequence[Any]) -> tuple[list[list[Any]], list[Any]]:
+    """The same in reverse mode."""
+    outputs, pull, results = jax.vjp(fun, *args, has_aux=True)
+    if len(outputs) == 1 and outputs[0].size == 1:
+        row = pull([jnp.ones_like(outputs[0])])
+        return [[jnp.reshape(g, (*outputs[0].shape, *g.shape)) for g in row]], results
+    return jax.jacrev(fun, argnums=tuple(range(len(args))), has_aux=True)(*args)

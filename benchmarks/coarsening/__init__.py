@@ -1,0 +1,1 @@
+"""Gradients of programs with and without `elimax.coarsen`."""

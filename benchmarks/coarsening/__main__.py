@@ -1,0 +1,52 @@
+"""`python -m benchmarks.coarsening [--json] [--only TEXT] [--seconds S] [--write]`: a row for each program and setting.
+
+With ``--write`` the table goes into docs/coarsening.md.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import jax
+from benchmarks.coarsening import (
+    brachistochrone,
+    cart_pole,
+    descent,
+    logistic,
+    rigid_body,
+    springs,
+    walker,
+)
+from benchmarks.coarsening.document import COLUMNS, line, write
+from benchmarks.coarsening.measure import measure
+
+PROGRAMS = (rigid_body, brachistochrone, springs, logistic, cart_pole, walker, descent)
+DOCUMENT = Path(__file__).parents[2] / "docs" / "coarsening.md"
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each row.")
+@click.option("--only", default="", help="Rows whose name contains this.")
+@click.option("--seconds", default=4.0, help="Time for each row.")
+@click.option("--stepwise/--no-stepwise", default=True, help="Whether to run JAX operation by operation too.")
+@click.option("--write", "into_document", is_flag=True, help="Write the table into the document.")
+def main(as_json: bool, only: str, seconds: float, stepwise: bool, into_document: bool) -> None:
+    """Measure gradients with and without elimax.coarsen."""
+    jax.config.update("jax_enable_x64", True)
+    rows: list[dict[str, Any]] = []
+    if not as_json:
+        print(COLUMNS)
+    for program in PROGRAMS:
+        for case in program.cases():
+            if only not in case.name:
+                continue
+            rows.append(measure(case, seconds, stepwise))
+            print(json.dumps(rows[-1]) if as_json else line(rows[-1]), flush=True)
+    if into_document:
+        write(DOCUMENT, rows)
+
+
+main()

@@ -1,0 +1,37 @@
+"""What is measured: one gradient in several ways."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A gradient of one program in one setting.
+
+    Attributes:
+      program: its name.
+      setting: sizes.
+      coarsened: the gradient with `elimax.coarsen`.
+      jax: gradients by JAX alone that a good user would write, by name; the fastest one counts.
+      naive: the gradient as it is written at first, with loops over elements.
+      args: arguments of all of them.
+      decision: what `elimax.plan` tells of the coarsened function.
+      stepwise: the gradient that is run operation by operation; the first of ``jax`` if None.
+    """
+
+    program: str
+    setting: str
+    coarsened: Callable[..., Any]
+    jax: dict[str, Callable[..., Any]]
+    naive: Callable[..., Any]
+    args: tuple[Any, ...]
+    decision: str
+    stepwise: Callable[..., Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """Program and setting."""
+        return f"{self.program}, {self.setting}"

@@ -1,0 +1,49 @@
+"""Rows as a table, and the table in its document."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.coarsening.measure import NAIVE, OURS, STEPWISE
+
+COLUMNS = """\
+| program | setting | kept | coarsened | JAX at its best | ratio | naive, jitted | operation by operation | \
+temporaries | of JAX, least |
+|---|---|---|---|---|---|---|---|---|---|"""
+BEGIN, END = "<!-- programs -->", "<!-- /programs -->"
+
+
+def line(row: dict[str, Any]) -> str:
+    """One row of the table; ratios above 1 say that coarsened is faster."""
+    seconds, temporaries = row["seconds"], row["temporaries"]
+    own = seconds[OURS]
+    cells = [
+        row["program"],
+        row["setting"],
+        "local Jacobian" if row["decision"].startswith("local") else "JAX's tape",
+        _time(own),
+        f"{_time(seconds[row['fastest']])} ({row['fastest']})",
+        f"{seconds[row['fastest']] / own:.2f}",
+        f"{seconds[NAIVE] / own:.1f}",
+        f"{seconds[STEPWISE] / own:,.0f}" if STEPWISE in seconds else "",
+        _size(temporaries[OURS]),
+        f"{_size(temporaries[row['smallest']])} ({row['smallest']})",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Replace the table of a document."""
+    text = path.read_text()
+    start, stop = text.index(BEGIN) + len(BEGIN), text.index(END)
+    table = "\n".join([COLUMNS, *map(line, rows)])
+    path.write_text(f"{text[:start]}\n{table}\n{text[stop:]}")
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1e6:.3g} us" if seconds < 1e-3 else f"{seconds * 1e3:.3g} ms"
+
+
+def _size(count: int) -> str:
+    return f"{count:,} B" if count < 10_000 else f"{count / 1e3:,.0f} kB"
