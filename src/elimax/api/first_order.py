@@ -80,7 +80,9 @@ def jacobian(
       has_aux: whether ``fun`` returns a pair, the second part of which is auxiliary data, handed through.
       holomorphic: whether ``fun`` is promised to be holomorphic; inputs and outputs are then complex.
       allow_int: whether integer inputs are allowed. Their blocks are zeros in the dtype of the input.
-      order: ``"auto"``, the name of an order, a sequence of vertices to eliminate, or a ``Plan``.
+      order: ``"auto"``, the name of an order, a sequence of vertices to eliminate, or a ``Plan``; ``"coarse"`` is
+        ``"auto"`` on a graph in which segments that are differentiated symbolically are single vertices, where the
+        predicted time speaks for them.
       output: ``"dense"``, or ``"bcoo"`` for blocks that are ``jax.experimental.sparse.BCOO``.
       cost: what the search for an order minimises: ``"time"``, ``"multiplications"`` or ``"published"``.
       form: how operations are emitted: ``"plain"``, one after another into the caller's trace; ``"loop"``, all of them
