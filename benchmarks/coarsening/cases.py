@@ -15,7 +15,7 @@ class Case:
       program: its name.
       setting: sizes.
       coarsened: the gradient with `elimax.coarsen`.
-      jax: gradients by JAX alone that a good user would write, by name; the fastest one counts.
+      jax: gradients by JAX alone that a good user would write, by name; the fastest of these and of ``naive`` counts.
       naive: the gradient as it is written at first, with loops over elements.
       args: arguments of all of them.
       decision: what `elimax.plan` tells of the coarsened function.

@@ -37,8 +37,20 @@ def write(path: Path, rows: list[dict[str, Any]]) -> None:
     """Replace the table of a document."""
     text = path.read_text()
     start, stop = text.index(BEGIN) + len(BEGIN), text.index(END)
-    table = "\n".join([COLUMNS, *map(line, rows)])
+    lines = [COLUMNS, *map(line, rows)]
+    if not any(STEPWISE in row["seconds"] for row in rows):
+        lines = [
+            _without(cells, COLUMNS.split("|").index(" operation by operation "))
+            for cells in "\n".join(lines).split("\n")
+        ]
+    table = "\n".join(lines)
     path.write_text(f"{text[:start]}\n{table}\n{text[stop:]}")
+
+
+def _without(cells: str, column: int) -> str:
+    """A row of a table without one of its columns."""
+    parts = cells.split("|")
+    return "|".join(parts[:column] + parts[column + 1 :])
 
 
 def _time(seconds: float) -> str:

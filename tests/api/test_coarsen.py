@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import elimax
+from elimax import zoo
 from tests.agreement import assert_trees_close
 
 X = jnp.array([0.3, -1.2, 2.0])
@@ -472,6 +473,39 @@ def test_plan_of_a_coarsened_function_is_saved(tmp_path):
     plan = elimax.plan(elimax.coarsen(step), X, jnp.asarray(0.1))
     plan.save(tmp_path / "plan.json")
     assert elimax.Plan.load(tmp_path / "plan.json").coarsening == plan.coarsening != ""
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_programs_over_arrays(seed):
+    problem = zoo.get("random_program", seed=seed, size=15)
+    args = problem.args
+    coarse = elimax.coarsen(problem.fun, when="always")
+    cotangents = jax.tree.map(lambda y: jnp.cos(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape), problem.fun(*args))
+    back = lambda f: jax.jit(lambda *xs: jax.vjp(f, *xs)[1](cotangents))  # noqa: E731
+    assert_trees_close(back(coarse)(*args), back(problem.fun)(*args), eps=1e-13)
+    push = lambda f: jax.jit(lambda *xs: jax.jvp(f, xs, tuple(jnp.cos(x) for x in xs)))  # noqa: E731
+    assert_trees_close(push(coarse)(*args), push(problem.fun)(*args), eps=1e-13)
+
+
+def test_sums_over_named_axes_and_meshes():
+    def fun(x):
+        y = x
+        for _ in range(5):
+            y = jnp.sin(y) * x
+        return y * jax.lax.psum(jnp.sum(y), "i")
+
+    batch = jnp.sin(jnp.arange(8.0) + 0.5).reshape(4, 2)
+    mesh = jax.make_mesh((4,), ("i",), axis_types=(jax.sharding.AxisType.Auto,))
+    part = jax.sharding.PartitionSpec("i")
+
+    def losses(f):
+        weights = jnp.arange(1.0, 9.0).reshape(4, 2)
+        mapped = lambda b: jnp.sum(jax.vmap(f, axis_name="i")(b) * weights)  # noqa: E731
+        sharded = jax.shard_map(lambda b: f(b[0])[None], mesh=mesh, in_specs=part, out_specs=part)
+        return mapped, lambda b: jnp.sum(sharded(b) * weights)
+
+    for coarse, plain in zip(losses(elimax.coarsen(fun, when="always")), losses(fun), strict=True):
+        assert_trees_close(jax.jit(jax.grad(coarse))(batch), jax.jit(jax.grad(plain))(batch))
 
 
 @pytest.mark.slow

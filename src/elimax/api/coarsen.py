@@ -17,7 +17,7 @@ from elimax import execute
 from elimax._jax import trace
 from elimax._jax.aligned import aligned
 from elimax._jax.program import has_symbolic_shapes
-from elimax._jax.staged import lift
+from elimax._jax.staged import is_local, lift
 from elimax.api.fallback import NEEDS_VALUES
 from elimax.api.metadata import check_callable, function_name, wraps
 from elimax.errors import ArgnumsError, ArgumentError, ElimaxWarning
@@ -224,6 +224,8 @@ class _Call:
             return "it has side effects: " + ", ".join(sorted({type(e).__name__ for e in closed.effects}))
         if has_symbolic_shapes(closed):
             return "shapes are symbolic"
+        if not all(isinstance(x, jax.ShapeDtypeStruct) or is_local(x) for x in self._operands):
+            return "arguments are spread over a mesh"
         if not any(jnp.issubdtype(a.dtype, jnp.inexact) for a in closed.in_avals):
             return "none of its arguments carries a derivative"
         if not any(jnp.issubdtype(a.dtype, jnp.inexact) for a in closed.out_avals):

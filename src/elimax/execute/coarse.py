@@ -132,7 +132,8 @@ class Segment:
             return Decision(True, reason, kept), found
         tape = sum(math.prod(a.shape) for a in reverse.kept)
         arrays = len(found.kept), len(reverse.kept)
-        numbers = f"it keeps {kept:,} elements in {arrays[0]:,} arrays, JAX's tape {tape:,} in {arrays[1]:,}"
+        plural = "" if arrays[0] == 1 else "s"
+        numbers = f"it keeps {kept:,} elements in {arrays[0]:,} array{plural}, JAX's tape {tape:,} in {arrays[1]:,}"
         if self._always:
             return Decision(True, f"asked for; {numbers}", kept, tape, arrays), found
         if kept >= tape:
