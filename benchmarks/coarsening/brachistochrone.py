@@ -58,5 +58,6 @@ def cases() -> Iterator[Case]:
             {"vectors": jax.grad(time_of), "vectors, checkpoint": jax.grad(jax.checkpoint(time_of))},
             jax.grad(time_of_pieces),
             (start,),
+            "vectors",
             elimax.plan(coarse, start).coarsening,
         )

@@ -69,5 +69,6 @@ def cases() -> Iterator[Case]:
             },
             gradient(simulate, steps, rows=True),
             (gains, starts),
+            "batch",
             decision,
         )

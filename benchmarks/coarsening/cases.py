@@ -18,6 +18,7 @@ class Case:
       jax: gradients by JAX alone that a good user would write, by name; the fastest of these and of ``naive`` counts.
       naive: the gradient as it is written at first, with loops over elements.
       args: arguments of all of them.
+      same: the name of the way of JAX that differs from the coarsened program in nothing but that.
       decision: what `elimax.plan` tells of the coarsened function.
       stepwise: the gradient that is run operation by operation; the first of ``jax`` if None.
     """
@@ -28,6 +29,7 @@ class Case:
     jax: dict[str, Callable[..., Any]]
     naive: Callable[..., Any]
     args: tuple[Any, ...]
+    same: str
     decision: str
     stepwise: Callable[..., Any] | None = None
 

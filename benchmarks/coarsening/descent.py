@@ -91,6 +91,7 @@ def cases() -> Iterator[Case]:
             {"forward, while": forward(vectors), "reverse, masked": jax.grad(descend_masked(error))},
             jax.grad(descend_masked(error_by_record)),
             (rate, x, y),
+            "forward, while",
             elimax.plan(coarse, rate, x, y).coarsening,
             forward(vectors),
         )

@@ -62,5 +62,6 @@ def cases() -> Iterator[Case]:
             {"vectors": trajectory(potential), "vectors, checkpoint": trajectory(jax.checkpoint(potential))},
             trajectory(potential_by_record),
             (weights, momentum, features, labels),
+            "vectors",
             elimax.plan(coarse, weights, features, labels).coarsening,
         )

@@ -33,7 +33,8 @@ def measure(case: Case, seconds: float, stepwise: bool) -> dict[str, Any]:
     """
     variants = {OURS: case.coarsened, **case.jax, NAIVE: case.naive}
     calls: dict[str, Callable[..., Any]] = {}
-    row: dict[str, Any] = {"program": case.program, "setting": case.setting, "decision": case.decision}
+    row: dict[str, Any] = {"program": case.program, "setting": case.setting}
+    row |= {"decision": case.decision, "same": case.same}
     row |= {"seconds": {}, "temporaries": {}, "compile_seconds": {}}
     for name, fun in variants.items():
         start = time.process_time()

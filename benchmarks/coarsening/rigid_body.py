@@ -88,5 +88,6 @@ def cases() -> Iterator[Case]:
             },
             gradient(plain, steps),
             (start,),
+            "naive",
             elimax.plan(coarse, start).coarsening,
         )

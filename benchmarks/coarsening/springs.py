@@ -68,5 +68,6 @@ def cases() -> Iterator[Case]:
             {"vectors": gradient(step), "vectors, checkpoint": gradient(jax.checkpoint(step))},
             gradient(step_by_vertex),
             (start,),
+            "vectors",
             elimax.plan(coarse, start, start, argnums=(0, 1)).coarsening,
         )

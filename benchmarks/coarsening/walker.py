@@ -101,5 +101,6 @@ def cases() -> Iterator[Case]:
             },
             gradient(step_in_loops),
             (drives, start),
+            "written out",
             decision,
         )
