@@ -1,67 +1,71 @@
-"""`python -m benchmarks.sparse [--json] [--only TEXT] [--repetitions N] [--no-baseline]`: a row for each residual.
+"""`python -m benchmarks.sparse [--json FILE] [--only TEXT] [--repetitions N] [--no-baseline] [--write]`.
 
-Each residual is measured in a process of its own, so that peaks of memory do not mix. asdex has to be installed for
-the comparison.
+Each row is measured in a process of its own, on one core, so that peaks of memory do not mix. asdex has to be
+installed for the comparison with colouring. ``--json`` keeps the rows, one a line; rows that are in the file already
+are not measured again, so that a run can be interrupted and continued. ``--write`` fills docs/sparse.md.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
+import platform
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 import jax
-from benchmarks.sparse.measure import measure
+from benchmarks.orders import document
+from benchmarks.sparse import report
+from benchmarks.sparse.measure import compare, measure, on_one_core
+from benchmarks.sparse.others import OTHERS
 from benchmarks.sparse.problems import PROBLEMS
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each row.")
+@click.option("--json", "path", type=click.Path(path_type=Path), help="File of the rows, which is continued.")
 @click.option("--only", default="", help="Rows whose name contains this.")
 @click.option("--repetitions", default=15, help="Calls of each variant.")
 @click.option("--baseline/--no-baseline", default=True, help="Whether to measure asdex.")
+@click.option("--write", is_flag=True, help="Fill docs/sparse.md.")
 @click.option("--row", default=None, hidden=True)
-def main(as_json: bool, only: str, repetitions: int, baseline: bool, row: str | None) -> None:
+def main(path: Path | None, only: str, repetitions: int, baseline: bool, write: bool, row: str | None) -> None:
     """Measure sparse Jacobians."""
     if row is not None:
+        on_one_core()
         jax.config.update("jax_enable_x64", True)
-        print(json.dumps(measure(row, repetitions, baseline)))
+        print(json.dumps(measure(row, repetitions, baseline) if row in PROBLEMS else compare(row, repetitions)))
         return
-    flags = ["--repetitions", str(repetitions), "--baseline" if baseline else "--no-baseline"]
-    if not as_json:
-        print("| residual | entries | elimax | asdex | ratio | in a loop | planning, s | peak above start, GB |")
-        print("|---|---|---|---|---|---|---|---|")
-    for name in PROBLEMS:
-        if only in name:
-            command = [sys.executable, "-m", "benchmarks.sparse", "--row", name, *flags]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ)
-            line = done.stdout.strip().splitlines()[-1]
-            print(line if as_json else _line(json.loads(line)), flush=True)
+    lines = path.read_text(encoding="utf-8").splitlines() if path is not None and path.exists() else []
+    known: dict[str, Any] = {found["name"]: found for found in map(json.loads, lines)}
+    rows = []
+    for name in (*PROBLEMS, *OTHERS):
+        if only not in name:
+            continue
+        if name not in known:
+            known[name] = _measured(name, ["--repetitions", str(repetitions), *([] if baseline else ["--no-baseline"])])
+            if path is not None:
+                with path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(known[name]) + "\n")
+        rows.append(known[name])
+        print(report.line(known[name]), flush=True)
+    if write:
+        machine = (
+            f"Processor time on one core of {platform.machine()}, float64, medians of calls in turns, "
+            f"JAX {jax.__version__}, asdex {importlib.metadata.version('asdex')}, Python {platform.python_version()}"
+        )
+        document.write(ROOT / "docs" / "sparse.md", report.tables(rows), machine)
 
 
-def _line(row: dict[str, Any]) -> str:
-    def ratio(what: str) -> str:
-        pair = row.get(f"asdex_{what}"), row.get(f"elimax_{what}")
-        return "" if None in pair else f"{pair[0] / pair[1]:.1f}"
-
-    def both(what: str, scale: float, base: float = 0.0) -> str:
-        found = [row.get(f"{who}_{what}") for who in ("elimax", "asdex")]
-        return " / ".join(f"{(own - base) * scale:.3g}" for own in found if own is not None)
-
-    cells = [
-        row["name"],
-        f"{row['entries']:,}",
-        f"{row['elimax_seconds'] * 1e3:.3g} ms",
-        f"{row['asdex_seconds'] * 1e3:.3g} ms" if "asdex_seconds" in row else "",
-        ratio("seconds"),
-        ratio("seconds_in_a_loop"),
-        both("plan_seconds", 1.0),
-        both("peak_bytes", 1e-9, row["resident_at_start"]),
-    ]
-    return f"| {' | '.join(cells)} |"
+def _measured(name: str, flags: list[str]) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.sparse", "--row", name, *flags]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ)
+    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 main()

@@ -1,7 +1,11 @@
-"""Times and memory of one residual."""
+"""Times and memory of one row, on one core.
+
+Times are those of the processor, not of the clock, so that other work on the machine counts little.
+"""
 
 from __future__ import annotations
 
+import os
 import resource
 import statistics
 import time
@@ -10,6 +14,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from benchmarks.sparse.others import variants
 from benchmarks.sparse.problems import residual
 
 import elimax
@@ -28,13 +33,13 @@ def measure(name: str, repetitions: int, baseline: bool) -> dict[str, Any]:
     """
     fun, x = residual(name)
     row: dict[str, Any] = {"name": name, "size": x.size, "resident_at_start": _resident()}
-    start = time.perf_counter()
+    start = time.process_time()
     ours = elimax.jacobian(fun, output="bcoo")
     lowered = jax.jit(lambda x: _parts(ours(x))).lower(x)
-    row["elimax_plan_seconds"] = time.perf_counter() - start
-    start = time.perf_counter()
+    row["elimax_plan_seconds"] = time.process_time() - start
+    start = time.process_time()
     calls: dict[str, Callable[[Any], Any]] = {"elimax": lowered.compile()}
-    row["elimax_compile_seconds"] = time.perf_counter() - start
+    row["elimax_compile_seconds"] = time.process_time() - start
     found = calls["elimax"](x)
     row["entries"] = int(found[0].size)
     row["elimax_peak_bytes"] = _resident()
@@ -42,13 +47,13 @@ def measure(name: str, repetitions: int, baseline: bool) -> dict[str, Any]:
     if baseline:
         import asdex
 
-        start = time.perf_counter()
+        start = time.process_time()
         colouring = asdex.jacobian_coloring(fun, x)
-        row["asdex_plan_seconds"] = time.perf_counter() - start
+        row["asdex_plan_seconds"] = time.process_time() - start
         theirs = asdex.jacobian_from_coloring(fun, colouring)
-        start = time.perf_counter()
+        start = time.process_time()
         calls["asdex"] = jax.jit(lambda x: _parts(theirs(x))).lower(x).compile()
-        row["asdex_compile_seconds"] = time.perf_counter() - start
+        row["asdex_compile_seconds"] = time.process_time() - start
         functions["asdex"] = lambda x: theirs(x).data
         for a, b in zip(found, calls["asdex"](x), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-9)
@@ -60,6 +65,23 @@ def measure(name: str, repetitions: int, baseline: bool) -> dict[str, Any]:
         seconds = _interleaved(loops, x, repetitions)
         row |= {f"{who}_seconds_in_a_loop": own / TURNS for who, own in seconds.items()}
     return row
+
+
+def compare(name: str, repetitions: int) -> dict[str, Any]:
+    """A row of `benchmarks.sparse.others`: seconds of each variant, whose sums are compared."""
+    functions, x = variants(name)
+    # Large results are given back to the system in the background; pauses keep that out of the next variant's time.
+    calls = {who: jax.jit(function).lower(x).compile() for who, function in functions.items()}
+    for other in list(calls)[1:]:
+        own, theirs = jax.tree.leaves(calls["elimax"](x))[0], jax.tree.leaves(calls[other](x))[0]
+        np.testing.assert_allclose(np.sum(own), np.sum(theirs), rtol=1e-10)
+        del own, theirs
+    return {"name": name, "seconds": _interleaved(calls, x, repetitions, pause=0.3)}
+
+
+def on_one_core() -> None:
+    """Keep this process, and the threads that it will start, on the first core that it may use."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
 def _parts(jacobian: Any) -> tuple[Any, Any]:
@@ -78,15 +100,18 @@ def _loop(values: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return run
 
 
-def _interleaved(calls: dict[str, Callable[[Any], Any]], x: Any, repetitions: int) -> dict[str, float]:
+def _interleaved(
+    calls: dict[str, Callable[[Any], Any]], x: Any, repetitions: int, pause: float = 0.0
+) -> dict[str, float]:
     times: dict[str, list[float]] = {who: [] for who in calls}
     for who in calls:
         jax.block_until_ready(calls[who](x))
     for _ in range(repetitions):
         for who, call in calls.items():
-            start = time.perf_counter()
+            time.sleep(pause)
+            start = time.process_time()
             jax.block_until_ready(call(x))
-            times[who].append(time.perf_counter() - start)
+            times[who].append(time.process_time() - start)
     return {who: statistics.median(own) for who, own in times.items()}
 
 

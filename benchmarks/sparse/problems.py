@@ -19,6 +19,9 @@ PROBLEMS: dict[str, tuple[str, int]] = {
 }
 """Name of each row, problem of the zoo, and its number of points."""
 
+DENSE = ("burgers_1d, n = 1e3", "brusselator_1d, n = 1e3")
+"""Rows whose dense Jacobian is compared with JAX's modes, too."""
+
 
 def residual(name: str) -> tuple[Callable[..., Any], Any]:
     """A residual as a function of a vector, and the vector."""
