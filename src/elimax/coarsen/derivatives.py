@@ -7,6 +7,7 @@ what holds at kinks and at special points is what JAX holds, and there is no tab
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ from elimax._jax import inline, trace
 from elimax.coarsen.arena import STRICT, Arena
 from elimax.coarsen.nodes import Node, reachable
 from elimax.coarsen.operations import OPERATIONS
-from elimax.coarsen.read import Reader
+from elimax.coarsen.read import NotExpressible, Reader
 
 _EVEN = (1 / 6, -1 / 180, 1 / 5040, -1 / 151200, 1 / 4790016)
 """Coefficients of x, x^3, ... in the derivative of x / expm1(x), whose constant term is -1/2."""
@@ -36,6 +37,12 @@ def _bernoulli(x: Any) -> Any:
 
 OWN: dict[str, Callable[..., Any]] = {"softplus": lax.logistic, "bernoulli": _bernoulli}
 """Derivatives of operations that are none of JAX."""
+
+SPARE: dict[str, Callable[..., Any]] = {
+    "erf": lambda x: lax.exp(-(x * x)) * (2 / math.sqrt(math.pi)),
+    "erfc": lambda x: lax.exp(-(x * x)) * (-2 / math.sqrt(math.pi)),
+}
+"""Derivatives for versions of JAX whose own rule is no expression: JAX 0.12 has bits and polynomials in these."""
 
 
 def local_partials(arena: Arena, node: Node) -> list[Node | None]:
@@ -75,7 +82,13 @@ def _template(op: str, params: tuple[tuple[str, Any], ...], dtypes: tuple[np.dty
             one = np.ones((), dtype)
             return [jax.jvp(lambda x: call(*xs[:k], x, *xs[k + 1 :]), (xs[k],), (one,))[1]]
 
-        partials.append(_read(arena, trace(partial, [jax.ShapeDtypeStruct((), d) for d in dtypes])))
+        avals = [jax.ShapeDtypeStruct((), d) for d in dtypes]
+        try:
+            partials.append(_read(arena, trace(partial, avals)))
+        except NotExpressible:
+            if op not in SPARE:
+                raise
+            partials.append(_read(arena, trace(lambda x: [SPARE[op](x)], avals)))
     return tuple(partials)
 
 
