@@ -23,7 +23,7 @@ UNARY = [
 
 def both(fun, xs, rules=STRICT):
     """Value and partials of a function of scalars by expressions and by `jax.jvp`, arrays ``[1 + n, points]``."""
-    program = inline(trace(lambda *args: [fun(*args)], [x[0] for x in xs]), [True] * len(xs))
+    program = inline(trace(lambda *args: [fun(*args)], [x[0] for x in xs]), [True] * len(xs), keep=False)
     arena = Arena(rules)
     variables, sinks = expressions(arena, program)
     derived = derive(arena, sinks, variables)

@@ -154,17 +154,19 @@ def bind(equation: Any) -> Callable[..., list[Any]]:
     return call
 
 
-def inline(closed: Any, active: Sequence[bool], expand: bool = True) -> Program:
+def inline(closed: Any, active: Sequence[bool], expand: bool = True, keep: bool | None = None) -> Program:
     """Flatten a closed jaxpr.
 
     Args:
       closed: what `trace` returned.
       active: for each argument, whether it is an independent variable.
       expand: whether ``custom_jvp`` rules are expanded; otherwise their calls stay single equations.
+      keep: whether calls of ``custom_jvp`` functions stay where values are computed, so that their rules hold when the
+        program is differentiated once more; None for programs of which something is active.
     """
     if _called_names(closed.jaxpr) & MUTABLE:
         return whole(closed, active)
-    builder = _Builder(expand)
+    builder = _Builder(expand, any(active) if keep is None else keep)
     inputs = []
     for var, is_active in zip(closed.jaxpr.invars, active, strict=True):
         number = builder.new_value(var.aval)
@@ -201,8 +203,9 @@ def _called_names(jaxpr: Any) -> set[str]:
 class _Builder:
     """Collects the equations of nested jaxprs."""
 
-    def __init__(self, expand: bool) -> None:
+    def __init__(self, expand: bool, keep: bool = False) -> None:
         self._expand = expand
+        self._keep = keep
         self.values: list[Value] = []
         self.constants: dict[int, Any] = {}
         self.literals: set[int] = set()
@@ -256,10 +259,10 @@ class _Builder:
             found = self.entries(equation, operands, active, linear)
             if found is not None:
                 return found
-        if name == "custom_jvp_call" and (linear or not active):
+        if name == "custom_jvp_call" and (linear if active else not self._keep):
             # Of tangents the function is linear, so it is its own derivative; a rule may well call itself on them.
             return self.run(_closed(equation.params["call_jaxpr"]), operands, linear)
-        if name == "custom_jvp_call" and self._expand:
+        if name == "custom_jvp_call" and active and self._expand:
             return self.expand(bind(equation), operands, equation, linear)
         results = []
         for var in equation.outvars:
