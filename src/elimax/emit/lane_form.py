@@ -82,7 +82,8 @@ def _core(found: Lanes, *operands: Any) -> list[Any]:
     """The core as it comes."""
     env: dict[int, Any] = {v: c for v, c in found.program.constants.items() if not isinstance(c, Tracer)}
     env.update(zip(found.operands, operands, strict=True))
-    needed = {ref.value for equation in found.core for ref in equation.inputs} - set(found.operands)
+    made = {ref.value for equation in found.core for ref in equation.outputs}
+    needed = {ref.value for equation in found.core for ref in equation.inputs} - made - set(found.operands)
     _evaluate(_needed(found.before, needed), env)
     _evaluate(found.core, env)
     return [env[v] for v in found.results]

@@ -217,9 +217,9 @@ class _Parts:
         found: set[int] = set()
         for k in self.core:
             equation = self.program.equations[k]
-            if equation.name not in ELEMENTWISE and equation.name != "dot_general":
-                if all(r.value in found or r.value not in self.inside for r in equation.inputs):
-                    found.update(r.value for r in equation.outputs)
+            computes = equation.name in ELEMENTWISE or equation.name == "dot_general"
+            if not computes and all(r.value in found or r.value not in self.inside for r in equation.inputs):
+                found.update(r.value for r in equation.outputs)
         return found
 
     def _makers(self, values: set[int]) -> list[int]:
