@@ -13,7 +13,7 @@ from elimax._jax.staged import Form, Place, is_local, lift, stage
 from elimax.emit import kernel
 from elimax.emit.loop import loop
 from elimax.emit.machines import current
-from elimax.emit.model import predict, recomputes
+from elimax.emit.model import moved, predict, recomputes
 from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import ScalarProgram
 from elimax.emit.vectorise import vectorise
@@ -57,8 +57,16 @@ def staged_call(
     return stage(name, closed, functools.partial(choose, program, form, elementary), operands, batch_last=batch_last)
 
 
-def choose(program: ScalarProgram, form: str, elementary: str, place: Place) -> Form | None:
-    """The form of a program for a place; None for the plain one."""
+def choose(program: ScalarProgram, form: str, elementary: str, place: Place, is_part: bool = False) -> Form | None:
+    """The form of a program for a place; None for the plain one.
+
+    Args:
+      program: the program.
+      form: one of `FORMS`.
+      elementary: one of `elimax.emit.ELEMENTARY`.
+      place: where it runs.
+      is_part: whether its results are read by the rest of a larger program, into which the plain form is joined.
+    """
     batch = math.prod(place.sizes)
     if batch == 0 or form == "plain" or (form == "auto" and place.platform != "cpu"):
         return None
@@ -66,10 +74,12 @@ def choose(program: ScalarProgram, form: str, elementary: str, place: Place) -> 
         machine = current()
         forms = predict(program, machine)
         times = {name: form.at(batch, place.looped) for name, form in forms.items()}
+        parted = 2 * batch * moved(program, machine) if is_part else 0.0
+        times["loop"] += parted
         if elementary == "vector":
             vector, _ = vectorise(program)
             replaced = sum(old is not new for old, new in zip(program.steps, vector.steps, strict=True))
-            time = predict(vector, machine)["loop"].at(batch, place.looped)
+            time = predict(vector, machine)["loop"].at(batch, place.looped) + parted
             time += 0.0 if place.looped else OPERATIONS * replaced * machine.operation
             elementary = "vector" if time < times["loop"] else "exact"
             times["loop"] = min(time, times["loop"])

@@ -94,7 +94,7 @@ def _choose(found: Lanes, scalars: ScalarProgram, form: str, elementary: str, pl
     sizes = found.sizes
     masks = [tuple(v in axes for v in found.operands) for axes in found.axes]
     inner = tuple(zip(reversed(sizes), reversed(masks), strict=True))
-    chosen = choose(scalars, form, elementary, dataclasses.replace(place, batch=(*inner, *place.batch)))
+    chosen = choose(scalars, form, elementary, dataclasses.replace(place, batch=(*inner, *place.batch)), True)
     if chosen is None:
         return None
     outer = [[mask[k] for _, mask in place.batch] for k in range(len(found.operands))]

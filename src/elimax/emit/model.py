@@ -295,6 +295,11 @@ def recomputes(counts: Mapping[str, Counts]) -> bool:
     )
 
 
+def moved(program: ScalarProgram, machine: Machine) -> float:
+    """Nanoseconds for writing, or reading, the computed results for one element of the batch."""
+    return _dot((machine.element_32, machine.element_64), _widths(program, program.computed))
+
+
 def work_of(program: ScalarProgram) -> Work:
     """Operations of a program, each done once."""
     return _work(program, range(len(program.steps)))
