@@ -4,6 +4,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from jax import lax
 
@@ -82,7 +83,9 @@ def test_many_products_of_scalars_go_to_jax():
     plan = elimax.plan(scalars, *args, argnums=argnums)
     assert products(plan.graph, plan.order) > MOST_PRODUCTS
     assert plan.mode in ("forward", "reverse")
-    assert_trees_close(jax.jit(elimax.jacobian(scalars, argnums))(*args), jax.jacfwd(scalars, argnums)(*args))
+    # Sums of large terms that cancel: as one array, so that the largest entry sets the scale.
+    found, expected = (np.asarray(jax.jit(j(scalars, argnums))(*args)) for j in (elimax.jacobian, jax.jacfwd))
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("name", ["roe_flux_1d", "robot_arm_6dof"])
