@@ -21,7 +21,7 @@ from jax import lax
 
 from elimax._jax.calls import one_kernel
 from elimax.emit.model import Machine, work_of
-from elimax.emit.scalars import ScalarProgram, evaluate
+from elimax.emit.scalars import ScalarProgram, columns, evaluate
 
 MAX_SIZE = 128
 """Results with more elements in all take other forms: choosing costs the square of it."""
@@ -93,14 +93,10 @@ def kernel(
     shape = (*sizes, len(numbers))
 
     def whole(*operands: Any) -> Any:
-        values: dict[int, Any] = {}
-        for k, (ids, operand) in enumerate(zip(program.inputs, operands, strict=True)):
-            own = [size for size, mask in zip(sizes, masks, strict=True) if mask[k]]
-            spread = [size if mask[k] else 1 for size, mask in zip(sizes, masks, strict=True)]
-            columns = jnp.reshape(operand, (*own, -1))
-            for place, number in enumerate(ids.flat):
-                column = lax.index_in_dim(columns, place, len(own), keepdims=False)
-                values[int(number)] = jnp.broadcast_to(jnp.reshape(column, (*spread, 1)), shape)
+        values = {
+            number: jnp.broadcast_to(column[..., None], shape)
+            for number, column in columns(program, operands, sizes, masks).items()
+        }
         return _choose(evaluate(program, values, numbers), shape)
 
     call = one_kernel(whole) if platform == "cpu" else whole

@@ -30,7 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from elimax.emit.scalars import ScalarProgram, evaluate
+from elimax.emit.scalars import ScalarProgram, columns, evaluate
 from elimax.emit.vectorise import vectorise
 
 NOTHING, INPUTS, RESULTS, BEYOND = 0, 1, 2, 3
@@ -64,14 +64,7 @@ def loop(
         return lax.cond(jnp.any(tag == BEYOND), lambda: _reduce(program, values, sizes, {})[1], lambda: results)
 
     def form(*operands: Any) -> list[Any]:
-        values: dict[int, Any] = {}
-        for k, (ids, operand) in enumerate(zip(program.inputs, operands, strict=True)):
-            own = [size for size, mask in zip(sizes, masks, strict=True) if mask[k]]
-            spread = [size if mask[k] else 1 for size, mask in zip(sizes, masks, strict=True)]
-            columns = jnp.reshape(operand, (*own, -1))
-            for place, number in enumerate(ids.flat):
-                column = lax.index_in_dim(columns, place, len(own), keepdims=False)
-                values[int(number)] = jnp.broadcast_to(jnp.reshape(column, spread), sizes)
+        values = columns(program, operands, sizes, masks)
         values.update(zip(program.computed, compute(values), strict=True))
         return [_assemble(program, values, ids, sizes, batch_last) for ids in program.outputs]
 

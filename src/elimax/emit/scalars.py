@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 COMMUTATIVE = frozenset(["add", "add_any", "mul", "max", "min", "and", "or", "xor", "eq", "ne"])
 
@@ -183,3 +185,28 @@ def evaluate(program: ScalarProgram, values: dict[int, Any], wanted: Sequence[in
     for step in program.steps:
         (env[step.result],) = step.call(*(read(i) for i in step.operands))
     return [read(i) for i in wanted]
+
+
+def columns(
+    program: ScalarProgram, operands: Sequence[Any], sizes: tuple[int, ...], masks: Sequence[Sequence[bool]]
+) -> dict[int, Any]:
+    """An array over the batch for each input of a program, by its number.
+
+    Args:
+      program: the program.
+      operands: its arguments, with the batch axes they have in front.
+      sizes: lengths of the batch axes, outermost first.
+      masks: for each batch axis, outermost first, which operands have it.
+
+    Returns:
+      Arrays of shape ``sizes``.
+    """
+    values: dict[int, Any] = {}
+    for k, (ids, operand) in enumerate(zip(program.inputs, operands, strict=True)):
+        own = [size for size, mask in zip(sizes, masks, strict=True) if mask[k]]
+        spread = [size if mask[k] else 1 for size, mask in zip(sizes, masks, strict=True)]
+        elements = jnp.reshape(operand, (*own, -1))
+        for place, number in enumerate(ids.flat):
+            column = lax.index_in_dim(elements, place, len(own), keepdims=False)
+            values[int(number)] = jnp.broadcast_to(jnp.reshape(column, spread), sizes)
+    return values
