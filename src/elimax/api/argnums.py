@@ -10,11 +10,12 @@ from typing import Any
 from elimax.errors import ArgnumsError, ArgumentError
 
 
-def normalise_argnums(argnums: Any) -> int | tuple[int, ...]:
+def normalise_argnums(argnums: Any, name: str = "argnums") -> int | tuple[int, ...]:
     """Turns ``argnums`` into an integer or a tuple of integers.
 
     Args:
       argnums: anything with ``__index__``, or an iterable of such things (a tuple, list, range, NumPy array, ...).
+      name: of the argument, for messages.
 
     Returns:
       An integer when ``argnums`` is one, otherwise a tuple.
@@ -30,7 +31,7 @@ def normalise_argnums(argnums: Any) -> int | tuple[int, ...]:
         return tuple(operator.index(number) for number in argnums)
     except TypeError:
         raise ArgumentError(
-            f"argnums must be an integer or a sequence of integers, got {argnums!r} of type {type(argnums).__name__}."
+            f"{name} must be an integer or a sequence of integers, got {argnums!r} of type {type(argnums).__name__}."
         ) from None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +17,7 @@ from elimax._jax import trace
 from elimax._jax.aligned import aligned
 from elimax._jax.program import has_symbolic_shapes
 from elimax._jax.staged import is_local, lift
+from elimax.api.argnums import normalise_argnums
 from elimax.api.fallback import NEEDS_VALUES
 from elimax.api.metadata import check_callable, function_name, wraps
 from elimax.errors import ArgnumsError, ArgumentError, ElimaxWarning
@@ -89,7 +89,9 @@ def coarsen(
     check_callable(fun)
     if when not in WHEN:
         raise ValueError(f"when must be one of {', '.join(map(repr, WHEN))}, got {when!r}.")
-    coarsened = Coarsened(fun, _static(static_argnums), order, cost, form, elementary, when == "always")
+    static = normalise_argnums(static_argnums, "static_argnums")
+    numbers = (static,) if isinstance(static, int) else static
+    coarsened = Coarsened(fun, numbers, order, cost, form, elementary, when == "always")
 
     @wraps(fun, "{fun}, differentiated by its local Jacobian.")
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -278,17 +280,3 @@ def _result(value: Any, path: Any, name: str) -> Any:
             f"{name} returned {type(value).__name__} at {jax.tree_util.keystr(path) or '(the result)'}, which is not "
             "an array or number. Return arrays alone."
         ) from error
-
-
-def _static(numbers: Any) -> tuple[int, ...]:
-    try:
-        return (operator.index(numbers),)
-    except TypeError:
-        pass
-    try:
-        return tuple(operator.index(number) for number in numbers)
-    except TypeError:
-        raise ArgumentError(
-            f"static_argnums must be an integer or a sequence of integers, got {numbers!r} of type "
-            f"{type(numbers).__name__}."
-        ) from None

@@ -46,7 +46,8 @@ def plan(
       has_aux: as for ``jacobian``.
       holomorphic: as for ``jacobian``.
       allow_int: as for ``jacobian``.
-      order: as for ``jacobian``.
+      order: as for ``jacobian``; the plan of ``"coarse"`` tells which segments became vertices, how they were
+        simplified, and what that saves.
       cost: as for ``jacobian``.
       budget: seconds that the search may take; None for a usual amount of work, the same in every process.
       seed: of the search.

@@ -28,7 +28,7 @@ def search_options(costs: Sequence[str] = COSTS) -> Callable[..., Any]:
             "--order",
             default="auto",
             show_default=True,
-            help="Name of a search, vertices such as 7,5,6, or the file of a saved plan.",
+            help="Name of a search, coarse (of functions), vertices such as 7,5,6, or the file of a saved plan.",
         ),
         click.option(
             "--cost", type=click.Choice(list(costs)), default=costs[0], show_default=True, help="What to minimise."

@@ -22,6 +22,9 @@ _SEARCHES: dict[str, str | Search] = {
     "exact": "elimax.order.exact:exact",
 }
 
+OF_FUNCTIONS = ("coarse",)
+"""Orders that are found on a program, not on a graph: `elimax.jacobian` and `elimax.plan` take them as well."""
+
 
 def names() -> tuple[str, ...]:
     """Names of all searches, as `elimax.order.search` takes them."""
@@ -52,9 +55,15 @@ def find(name: str) -> Search:
       OrderError: if there is none of that name.
     """
     entry = _SEARCHES.get(name)
+    if name in OF_FUNCTIONS:
+        raise OrderError(
+            f"order {name!r} rewrites the operations of a function, and a graph has none; expected one of "
+            f"{', '.join(map(repr, names()))}, or a sequence of vertices"
+        )
     if entry is None:
         raise OrderError(
-            f"unknown order {name!r}; expected one of {', '.join(map(repr, names()))}, or a sequence of vertices"
+            f"unknown order {name!r}; expected one of {', '.join(map(repr, names()))}, or a sequence of vertices; "
+            f"for functions also {', '.join(map(repr, OF_FUNCTIONS))}"
         )
     if isinstance(entry, str):
         module, _, function = entry.partition(":")

@@ -9,16 +9,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from elimax.coarsen.rules import exponentials, powers, products, quotients, selection, signs, sums, trigonometry
+from elimax.coarsen.rules import (  # noqa: F401  # importing a file registers its rules
+    exponentials,
+    powers,
+    products,
+    quotients,
+    selection,
+    signs,
+    sums,
+    trigonometry,
+)
 from elimax.coarsen.rules.registry import ALL, Rule
 
 if TYPE_CHECKING:
     from elimax.coarsen.arena import Rules
 
 __all__ = ["ALL", "Rule", "select"]
-
-FAMILIES = (signs, products, quotients, powers, sums, selection, exponentials, trigonometry)
-"""The files, in the order in which their rules are tried."""
 
 
 def select(rules: Rules) -> dict[str, list[Rule]]:
