@@ -25,6 +25,22 @@ class ExpressionError(ElimaxError, ValueError):
     """An expression has an operation that is not one, or too many of them."""
 
 
+class GraphSizeError(ElimaxError, ValueError):
+    """A graph has more vertices than a method can take."""
+
+
+class MissingExtraError(ElimaxError, ImportError):
+    """Something was asked for that needs packages which are not installed."""
+
+
+class TrainingError(ElimaxError, ValueError):
+    """A setting of a training is none, or its tasks cannot be trained on."""
+
+
+class CheckpointError(ElimaxError, ValueError):
+    """A checkpoint or a file of weights is damaged, or was written by another version or for other settings."""
+
+
 class GraphFormatError(ElimaxError, ValueError):
     """A graph file is not one, or describes something that is no computational graph."""
 

@@ -1,0 +1,124 @@
+"""What is trained on: given graphs, or random ones drawn anew again and again."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from elimax.agent.boards import Board, Setup, set_up
+from elimax.agent.config import Config
+from elimax.agent.families import draw_graph
+from elimax.elimination.problem import Problem
+from elimax.errors import TrainingError
+from elimax.graph.types import Graph
+
+RANDOM = "random"
+"""Name of the tasks that are drawn."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Tasks:
+    """Boards of one size.
+
+    Attributes:
+      setups: the boards.
+      most_moves: no game has more moves.
+      digest: tells other tasks from these.
+    """
+
+    setups: tuple[Setup, ...]
+    most_moves: int
+    digest: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the tasks."""
+        return tuple(setup.name for setup in self.setups)
+
+    def boards(self, games: int, first: int = 0) -> tuple[Board, np.ndarray]:
+        """Boards for a round of games, the tasks in turn.
+
+        Args:
+          games: B.
+          first: task of the first game.
+
+        Returns:
+          The boards, with a leading axis [B], and the task of each game, int32 [B].
+        """
+        which = (first + np.arange(games, dtype=np.int32)) % len(self.setups)
+        fields = zip(*(self.setups[k].board for k in which), strict=True)
+        return Board(*(np.stack(field) for field in fields)), which
+
+
+def of_graphs(graphs: Sequence[tuple[str, Graph]], rule: str) -> Tasks:
+    """Tasks of given graphs.
+
+    Args:
+      graphs: names and graphs.
+      rule: the cost rule.
+
+    Returns:
+      The tasks, padded to one size.
+
+    Raises:
+      GraphSizeError: if one is too large.
+      TrainingError: if nothing is left to decide in any of them, or one has blocks.
+    """
+    made = []
+    for name, graph in graphs:
+        problem = Problem.from_graph(graph, rule)
+        if not problem.is_scalar:
+            raise TrainingError(
+                f"{name!r} has blocks of arrays, training takes graphs of scalars; unroll it, or order it with "
+                'order="agent", which takes both'
+            )
+        made.append(set_up(problem, name))
+    size = max(setup.size for setup in made)
+    made = [setup if setup.size == size else set_up(setup.problem, setup.name, size) for setup in made]
+    most_moves = max(setup.most_moves for setup in made)
+    if most_moves == 0:
+        raise TrainingError("no task leaves anything to decide: its forced moves are an optimal order")
+    return Tasks(tuple(made), most_moves, _digest(made))
+
+
+def drawn(config: Config, number: int) -> Tasks:
+    """The random tasks of a generation.
+
+    Args:
+      config: how many, how large.
+      number: of the generation; it and the seed determine the graphs.
+
+    Returns:
+      The tasks; all generations of a configuration have the same size and number of moves.
+    """
+    rng = np.random.default_rng((config.seed, number))
+    size = most_moves = _room(config.largest)
+    made = []
+    while len(made) < config.graphs:
+        operations = int(rng.integers(config.smallest, config.largest + 1))
+        graph = draw_graph(rng, operations)
+        problem = Problem.from_graph(graph, config.rule)
+        try:
+            setup = set_up(problem, f"{graph.name} {number}.{len(made)}", size)
+        except ValueError:
+            continue  # a family may make more vertices than it was asked for
+        if setup.most_moves >= 5:
+            made.append(setup)
+    return Tasks(tuple(made), most_moves, f"{RANDOM} {config.seed}")
+
+
+def _room(operations: int) -> int:
+    from elimax.agent.boards import padded
+
+    return padded(operations + 24)
+
+
+def _digest(setups: Sequence[Setup]) -> str:
+    total = hashlib.sha256()
+    for setup in setups:
+        for field in setup.board:
+            total.update(np.ascontiguousarray(field).tobytes())
+    return total.hexdigest()[:16]

@@ -1,0 +1,279 @@
+"""Training: rounds of games and learning, with checkpoints from which it goes on as if it had never stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from elimax.agent import checkpoint
+from elimax.agent.boards import Board, whole_order
+from elimax.agent.config import Config
+from elimax.agent.curves import COLUMNS, write_curves
+from elimax.agent.devices import Devices
+from elimax.agent.extras import need
+from elimax.agent.learning import Learner, empty_replay, learn, optimiser_of, player_of
+from elimax.agent.network import Shape, new_params
+from elimax.agent.selfplay import Record, play_games
+from elimax.agent.tasks import RANDOM, Tasks, drawn
+from elimax.errors import CheckpointError
+
+CHECKPOINT, ORDERS = "checkpoint.npz", "orders.json"
+KIND = "training checkpoint"
+
+
+@dataclasses.dataclass
+class Best:
+    """The cheapest game of a task so far.
+
+    Attributes:
+      cost: of the whole order, forced moves before the game included; a large number before the first game.
+      moves: int32 [T] vertices of the board, -1 after the end.
+      iteration: round in which it was played.
+    """
+
+    cost: int
+    moves: np.ndarray
+    iteration: int
+
+
+NONE = 2**31 - 1
+
+
+class Trainer:
+    """A training in a folder.
+
+    Args:
+      config: settings.
+      tasks: graphs to train on, or None for random ones.
+      folder: for checkpoints and curves; None keeps nothing.
+      devices: where to compute; by default one device.
+
+    Raises:
+      CheckpointError: if the folder holds a training with other settings or tasks, or a damaged checkpoint.
+    """
+
+    def __init__(self, config: Config, tasks: Tasks | None, folder: Path | None, devices: Devices | None = None):
+        for name in ("optax", "mctx") if config.method == "gumbel" else ("optax",):
+            need(name)
+        self.config, self.given, self.folder = config, tasks, folder
+        self.devices = Devices.single() if devices is None else devices
+        self.devices.check(config.games)
+        self.tasks = drawn(config, 0) if tasks is None else tasks
+        self.key = jax.random.key(config.seed)
+        self.iteration, self.seconds, self.cpu_seconds = 0, 0.0, 0.0
+        self.rows: list[list[float]] = []
+        self.best = self._no_games()
+        player, most = player_of(config), self.tasks.most_moves
+        self._play = jax.jit(functools.partial(play_games, player, most_moves=most))
+        self._learn = jax.jit(functools.partial(learn, config=config), donate_argnums=0)
+        self.learner = self.devices.everywhere(self._new_learner())
+        self._shown = self._expert_moves() if config.expert else None
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            if (folder / CHECKPOINT).exists():
+                self._load(folder / CHECKPOINT)
+
+    def _no_games(self) -> list[Best]:
+        return [Best(NONE, np.full(self.tasks.most_moves, -1, np.int32), 0) for _ in self.tasks.setups]
+
+    def _new_learner(self) -> Learner:
+        params = new_params(jax.random.fold_in(self.key, 2**31 - 1), Shape(self.config.width, self.config.layers))
+        replay = None
+        if self.config.method == "gumbel":
+            boards = jax.tree.map(jnp.asarray, self.tasks.boards(self.config.games)[0])
+            record = jax.eval_shape(self._play, params, boards, self.key)
+            replay = empty_replay(record, boards, self.config)
+        return Learner(params, optimiser_of(self.config).init(params), replay)
+
+    def _expert_moves(self) -> list[np.ndarray]:
+        from elimax.agent.expert import expert_moves
+
+        return [expert_moves(setup, self.config, self.tasks.most_moves) for setup in self.tasks.setups]
+
+    # --- rounds ---------------------------------------------------------------------------------------------------
+
+    def round(self) -> dict[str, float]:
+        """Play and learn once; returns a row of the curve."""
+        config = self.config
+        began, cpu = time.perf_counter(), time.process_time()
+        if self.given is None and self.iteration and self.iteration % config.refresh == 0:
+            self._draw()
+        boards, which = self.tasks.boards(config.games, self.iteration * config.games)
+        boards = self.devices.split(boards)
+        keys = jax.random.split(jax.random.fold_in(self.key, self.iteration))
+        record = self._play(self.learner.params, boards, keys[0])
+        final, moves = self.devices.gather((record.final, record.moves))
+        self._keep_best(final, moves, which)
+        shown = self.devices.everywhere(self._to_show(which))
+        number = self.devices.everywhere(jnp.asarray(self.iteration, jnp.int32))
+        self.learner, means = self._learn(self.learner, boards, record, shown, keys[1], number)
+        means = {name: float(value) for name, value in self.devices.gather(means).items()}
+        self.iteration += 1
+        spent = time.perf_counter() - began
+        self.seconds, self.cpu_seconds = self.seconds + spent, self.cpu_seconds + time.process_time() - cpu
+        opening = np.array([setup.opening_cost for setup in self.tasks.setups])[which]
+        row = {
+            "iteration": self.iteration,
+            "games": self.iteration * config.games,
+            "seconds": round(self.seconds, 3),
+            "cpu_seconds": round(self.cpu_seconds, 3),
+            "best": float(sum(best.cost for best in self.best)),
+            "mean": float((final + opening).mean()),
+            "round_best": float((final + opening).min()),
+            "value_error": means["value"],
+            "entropy": means["entropy"],
+            "policy_loss": means["policy"],
+            "games_per_second": round(config.games / spent, 2),
+        }
+        self.rows.append([row[name] for name in COLUMNS])
+        return row
+
+    def _draw(self) -> None:
+        self.tasks = drawn(self.config, self.iteration // self.config.refresh)
+        self.best = self._no_games()
+        if self._shown is not None:
+            self._shown = self._expert_moves()
+
+    def _keep_best(self, final: np.ndarray, moves: np.ndarray, which: np.ndarray) -> None:
+        for task, (setup, best) in enumerate(zip(self.tasks.setups, self.best, strict=True)):
+            games = np.flatnonzero(which == task)
+            if games.size:
+                game = games[np.argmin(final[games])]
+                cost = int(final[game]) + setup.opening_cost
+                if cost < best.cost:
+                    self.best[task] = Best(cost, np.array(moves[:, game], np.int32), self.iteration)
+
+    def _to_show(self, which: np.ndarray) -> np.ndarray:
+        shown = [best.moves for best in self.best] if self._shown is None else self._shown
+        return np.stack([shown[task] for task in which])
+
+    @property
+    def proved(self) -> bool:
+        """Whether the best order of every given task meets its lower bound, so that nothing is left to learn."""
+        setups = zip(self.tasks.setups, self.best, strict=True)
+        return self.given is not None and all(
+            best.cost <= setup.opening_cost + int(setup.board.bound.sum()) for setup, best in setups
+        )
+
+    def run(self, report: Callable[[dict[str, float]], None] | None = None, until: int | None = None) -> None:
+        """Go on to the end, or until every order is proved optimal, saving now and then, and when interrupted.
+
+        Args:
+          report: receives each row.
+          until: stop after this many rounds in all.
+        """
+        last = min(self.config.iterations, until or self.config.iterations)
+        saved = time.perf_counter()
+        try:
+            while self.iteration < last and not 0 < self.config.minutes * 60 <= self.seconds and not self.proved:
+                row = self.round()
+                if report is not None:
+                    report(row)
+                if time.perf_counter() - saved >= self.config.checkpoint_seconds:
+                    self.save()
+                    saved = time.perf_counter()
+        finally:
+            self.save()
+
+    # --- files ----------------------------------------------------------------------------------------------------
+
+    def orders(self) -> list[dict[str, Any]]:
+        """The best order of each task, priced by the reference elimination."""
+        found = []
+        for setup, best in zip(self.tasks.setups, self.best, strict=True):
+            if best.cost < NONE:
+                order, cost = whole_order(setup, [int(v) for v in best.moves if v >= 0])
+                if cost != best.cost:
+                    raise CheckpointError(f"the best game of {setup.name!r} costs {cost}, {best.cost} was recorded")
+                found.append({"name": setup.name, "rule": self.config.rule, "multiplications": cost})
+                found[-1] |= {"iteration": best.iteration, "order": [int(v) for v in order]}
+        return found
+
+    def save(self) -> None:
+        """Write the checkpoint, the curves and the best orders; all is in the checkpoint."""
+        if self.folder is None or not self.devices.writes:
+            return
+        leaves = jax.tree.leaves(self.learner)
+        arrays = {f"learner {k}": np.asarray(leaf) for k, leaf in enumerate(self.devices.gather(leaves))}
+        arrays["best moves"] = np.stack([best.moves for best in self.best])
+        meta = {
+            "config": dataclasses.asdict(self.config),
+            "tasks": self.tasks.digest,
+            "iteration": self.iteration,
+            "seconds": self.seconds,
+            "cpu_seconds": self.cpu_seconds,
+            "best": [[best.cost, best.iteration] for best in self.best],
+            "rows": self.rows,
+        }
+        checkpoint.save(self.folder / CHECKPOINT, KIND, arrays, meta)
+        write_curves(self.folder, self.rows)
+        text = json.dumps(self.orders(), indent=1) + "\n"
+        checkpoint.write_atomically(self.folder / ORDERS, text.encode())
+
+    def _load(self, path: Path) -> None:
+        arrays, meta = checkpoint.load(path, KIND)
+        self._check(path, meta)
+        self.iteration, self.rows = meta["iteration"], meta["rows"]
+        self.seconds, self.cpu_seconds = meta["seconds"], meta["cpu_seconds"]
+        if self.given is None:
+            self.tasks = drawn(self.config, max(0, self.iteration - 1) // self.config.refresh)
+        pairs = zip(meta["best"], arrays["best moves"], strict=True)
+        self.best = [Best(cost, moves, iteration) for (cost, iteration), moves in pairs]
+        template, tree = jax.tree.flatten(self.learner)
+        leaves = [arrays.get(f"learner {k}") for k in range(len(template))]
+        for old, new in zip(template, leaves, strict=True):
+            if new is None or new.shape != old.shape or new.dtype != old.dtype:
+                raise CheckpointError(f"{path} does not fit the network of this version; begin anew in another folder")
+        self.learner = self.devices.everywhere(jax.tree.unflatten(tree, [jnp.asarray(leaf) for leaf in leaves]))
+
+    def _check(self, path: Path, meta: dict[str, Any]) -> None:
+        changeable = ("iterations", "minutes", "checkpoint_seconds")
+        now = dataclasses.asdict(self.config)
+        other = [
+            f"{name} {meta['config'].get(name)!r} -> {value!r}"
+            for name, value in now.items()
+            if name not in changeable and meta["config"].get(name) != value
+        ]
+        if meta["tasks"] != self.tasks.digest:
+            other.append("other tasks")
+        if other:
+            raise CheckpointError(
+                f"{path} belongs to another training ({', '.join(other)}); name another folder, or begin anew "
+                "with --fresh"
+            )
+
+
+def train(
+    config: Config,
+    tasks: Tasks | None,
+    folder: Path | None = None,
+    report: Callable[[dict[str, float]], None] | None = None,
+    devices: Devices | None = None,
+) -> Trainer:
+    """Train to the end, going on from the folder's checkpoint if there is one.
+
+    Args:
+      config: settings.
+      tasks: the graphs, or None for random ones.
+      folder: for checkpoints and curves.
+      report: receives a row after each round.
+      devices: where to compute.
+
+    Returns:
+      The trainer, with the network and the best orders.
+    """
+    trainer = Trainer(config, tasks, folder, devices)
+    trainer.run(report)
+    return trainer
+
+
+__all__ = ["RANDOM", "Best", "Board", "Record", "Trainer", "train"]
