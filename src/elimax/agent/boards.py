@@ -92,13 +92,14 @@ def padded(count: int) -> int:
     )
 
 
-def set_up(problem: Problem, name: str = "", size: int | None = None) -> Setup:
+def set_up(problem: Problem, name: str = "", size: int | None = None, bounds: bool = True) -> Setup:
     """The board of a problem.
 
     Args:
       problem: a problem with scalar partials.
       name: for people.
       size: pad to this size, by default to the next of `SIZES`.
+      bounds: whether to work out the least cost of each vertex; 0 is a bound too.
 
     Returns:
       The board, with forced moves made.
@@ -129,9 +130,10 @@ def set_up(problem: Problem, name: str = "", size: int | None = None) -> Setup:
     is_input[[position[v] for v in problem.inputs if v in position]] = True
     edges = np.asarray(planes.any(0))
     bound = np.zeros(size, np.float32)
-    cheapest = vertex_bounds(_remaining(problem, state, tuple(sorted(waiting))))
-    for v in waiting:
-        bound[position[v]] = cheapest[v]
+    if bounds:
+        cheapest = vertex_bounds(_remaining(problem, state, tuple(sorted(waiting))))
+        for v in waiting:
+            bound[position[v]] = cheapest[v]
     board = Board(pack(planes), pack(left), is_output, static_features(edges, is_input, is_output), bound)
     return Setup(problem, board, tuple(joined), opening, state.cost, len(waiting), name)
 

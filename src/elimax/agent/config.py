@@ -43,6 +43,7 @@ class Config:
       expert: weight of imitating orders found by annealing. It is 0 in every training called *from nothing*.
       expert_seconds: seconds of annealing for each task if ``expert`` is not 0.
       checkpoint_seconds: time between checkpoints.
+      bounds: whether the network sees the least cost of each vertex by minimum cuts; they take long on large graphs.
       graphs: tasks "random": how many graphs there are at a time.
       refresh: tasks "random": iterations after which the graphs are drawn anew.
       smallest: tasks "random": fewest operations of a graph.
@@ -72,6 +73,7 @@ class Config:
     expert: float = 0.0
     expert_seconds: float = 1.0
     checkpoint_seconds: float = 60.0
+    bounds: bool = True
     graphs: int = 16
     refresh: int = 5
     smallest: int = 20
@@ -81,8 +83,8 @@ class Config:
         """Check every setting."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            wanted: Any = {"str": str, "int": int, "float": (int, float)}[str(field.type)]
-            if isinstance(value, bool) or not isinstance(value, wanted):
+            wanted: Any = {"str": str, "int": int, "float": (int, float), "bool": bool}[str(field.type)]
+            if isinstance(value, bool) != (wanted is bool) or not isinstance(value, wanted):
                 raise TrainingError(f"setting {field.name!r} should be of type {field.type}, got {value!r}")
             if not isinstance(value, str) and not value >= 0:
                 raise TrainingError(f"setting {field.name!r} should be zero or more, got {value!r}")

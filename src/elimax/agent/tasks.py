@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from elimax.agent.boards import Board, Setup, set_up
+from elimax.agent.boards import Board, Setup, padded, set_up
 from elimax.agent.config import Config
 from elimax.agent.families import draw_graph
 from elimax.elimination.problem import Problem
@@ -17,6 +17,9 @@ from elimax.graph.types import Graph
 
 RANDOM = "random"
 """Name of the tasks that are drawn."""
+
+SPARE = 24
+"""Vertices of a board beyond the operations: inputs."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,12 +56,12 @@ class Tasks:
         return Board(*(np.stack(field) for field in fields)), which
 
 
-def of_graphs(graphs: Sequence[tuple[str, Graph]], rule: str) -> Tasks:
+def of_graphs(graphs: Sequence[tuple[str, Graph]], config: Config) -> Tasks:
     """Tasks of given graphs.
 
     Args:
       graphs: names and graphs.
-      rule: the cost rule.
+      config: the cost rule, and whether bounds are worked out.
 
     Returns:
       The tasks, padded to one size.
@@ -69,15 +72,15 @@ def of_graphs(graphs: Sequence[tuple[str, Graph]], rule: str) -> Tasks:
     """
     made = []
     for name, graph in graphs:
-        problem = Problem.from_graph(graph, rule)
+        problem = Problem.from_graph(graph, config.rule)
         if not problem.is_scalar:
             raise TrainingError(
                 f"{name!r} has blocks of arrays, training takes graphs of scalars; unroll it, or order it with "
                 'order="agent", which takes both'
             )
-        made.append(set_up(problem, name))
+        made.append(set_up(problem, name, bounds=config.bounds))
     size = max(setup.size for setup in made)
-    made = [setup if setup.size == size else set_up(setup.problem, setup.name, size) for setup in made]
+    made = [setup if setup.size == size else set_up(setup.problem, setup.name, size, config.bounds) for setup in made]
     most_moves = max(setup.most_moves for setup in made)
     if most_moves == 0:
         raise TrainingError("no task leaves anything to decide: its forced moves are an optimal order")
@@ -95,25 +98,19 @@ def drawn(config: Config, number: int) -> Tasks:
       The tasks; all generations of a configuration have the same size and number of moves.
     """
     rng = np.random.default_rng((config.seed, number))
-    size = most_moves = _room(config.largest)
+    size = most_moves = padded(config.largest + SPARE)
     made = []
     while len(made) < config.graphs:
         operations = int(rng.integers(config.smallest, config.largest + 1))
         graph = draw_graph(rng, operations)
         problem = Problem.from_graph(graph, config.rule)
         try:
-            setup = set_up(problem, f"{graph.name} {number}.{len(made)}", size)
+            setup = set_up(problem, f"{graph.name} {number}.{len(made)}", size, config.bounds)
         except ValueError:
             continue  # a family may make more vertices than it was asked for
         if setup.most_moves >= 5:
             made.append(setup)
     return Tasks(tuple(made), most_moves, f"{RANDOM} {config.seed}")
-
-
-def _room(operations: int) -> int:
-    from elimax.agent.boards import padded
-
-    return padded(operations + 24)
 
 
 def _digest(setups: Sequence[Setup]) -> str:

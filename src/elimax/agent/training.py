@@ -14,15 +14,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from elimax.agent import checkpoint
-from elimax.agent.boards import Board, whole_order
+from elimax.agent import checkpoint, weights
+from elimax.agent.boards import whole_order
 from elimax.agent.config import Config
 from elimax.agent.curves import COLUMNS, write_curves
 from elimax.agent.devices import Devices
 from elimax.agent.extras import need
 from elimax.agent.learning import Learner, empty_replay, learn, optimiser_of, player_of
 from elimax.agent.network import Shape, new_params
-from elimax.agent.selfplay import Record, play_games
+from elimax.agent.selfplay import play_games
 from elimax.agent.tasks import RANDOM, Tasks, drawn
 from elimax.errors import CheckpointError
 
@@ -276,4 +276,15 @@ def train(
     return trainer
 
 
-__all__ = ["RANDOM", "Best", "Board", "Record", "Trainer", "train"]
+def export_weights(trainer: Trainer, path: Path) -> None:
+    """Write the network's weights for `elimax.agent.order`.
+
+    Args:
+      trainer: a training.
+      path: the file.
+    """
+    config = trainer.config
+    params = trainer.devices.gather(trainer.learner.params)
+    meta = {"config": dataclasses.asdict(config), "rounds": trainer.iteration, "seconds": round(trainer.seconds)}
+    meta |= {"tasks": RANDOM if trainer.given is None else list(trainer.tasks.names)}
+    weights.save(path, params, meta)

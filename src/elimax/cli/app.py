@@ -12,6 +12,7 @@ from elimax.cli.demo import demo
 from elimax.cli.plan import plan
 from elimax.cli.search import search
 from elimax.cli.show import show
+from elimax.cli.train import train
 from elimax.errors import ElimaxError
 
 
@@ -48,5 +49,5 @@ def app() -> None:
     """Exact Jacobians of JAX functions with the least work, by vertex elimination."""
 
 
-for _command in (demo, plan, search, show, bench, calibrate):
+for _command in (demo, plan, search, show, bench, train, calibrate):
     app.add_command(_command)
