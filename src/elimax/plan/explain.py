@@ -42,6 +42,8 @@ def summary(plan: Plan) -> str:
     if plan.opaque:
         listed = ", ".join(f"{name} ({count})" for name, count in Counter(plan.opaque).items())
         lines.append(f"differentiated by JAX itself: {listed}")
+    if plan.closed_loops:
+        lines.append("closed loops: " + "; ".join(plan.closed_loops))
     if plan.modes:
         listed = ", ".join(f"{name} {1e6 * seconds:,.1f} us" for name, seconds in plan.modes)
         lines.append(f"mode: {plan.mode}; predicted time of a call: {listed}")

@@ -56,6 +56,7 @@ class Plan:
         empty for a graph that does not come from a function.
       coarsening: for a function of `elimax.coarsen`, whether its local Jacobian takes the place of JAX's tape, and why;
         empty for any other.
+      closed_loops: loops with a closed form that took their place before the graph was built, in words.
       coarse: which segments are vertices of the graph, for ``order="coarse"``; None for any other order.
     """
 
@@ -77,6 +78,7 @@ class Plan:
     chunk: int | None = None
     memory: tuple[tuple[str, int], ...] = ()
     coarsening: str = ""
+    closed_loops: tuple[str, ...] = ()
     coarse: Coarse | None = None
 
     @property

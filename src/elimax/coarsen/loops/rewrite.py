@@ -1,0 +1,205 @@
+"""Goes through a program and puts closed forms in the place of loops where these are predicted to be faster."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+
+from elimax._jax import inline, trace
+from elimax._jax.loops import REMAT, Scan, While, equation_as_closed, has_loops, read_loop, replaced
+from elimax._jax.program import as_function
+from elimax._jax.weak import weakened
+from elimax.coarsen.loops.carries import Loop, Open
+from elimax.coarsen.loops.solve import ACCUMULATION, CONSTANT, Solver
+from elimax.coarsen.loops.trips import turns
+from elimax.errors import StructureError
+
+Better = Callable[[Any, Any, "int | None"], bool]
+"""Whether the second of two closed jaxprs is to take the place of the first, a loop of so many turns."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Closed:
+    """A loop that was closed.
+
+    Attributes:
+      kind: "scan" or "while".
+      turns: number of turns, or None if it is known at run time alone.
+      rules: what was recognised, each once, in the order of the carries.
+    """
+
+    kind: str
+    turns: int | None
+    rules: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """The loop in words."""
+        count = "an unknown number of turns" if self.turns is None else f"{self.turns:,} turns"
+        return f"{self.kind} of {count}: {', '.join(self.rules) or 'no carries'}"
+
+
+def close_loops(closed: Any, better: Better) -> tuple[Any, tuple[Closed, ...]]:
+    """A program in which loops with a closed form have been closed.
+
+    Args:
+      closed: a closed jaxpr.
+      better: compares a loop with its closed form.
+
+    Returns:
+      The closed jaxpr, the very same if nothing was closed, and what was closed.
+    """
+    if not has_loops(closed):
+        return closed, ()
+    found: list[Closed] = []
+
+    def replace(equation: Any, operands: Sequence[Any], wanted: Sequence[bool]) -> list[Any] | None:
+        loop = read_loop(equation)
+        if loop is None or not any(wanted):
+            return None
+        try:
+            closing = _closing(loop, operands, wanted)
+            after = trace(closing.fun, _abstract(closing.operands))
+        except Open:
+            return None
+        if not better(equation_as_closed(equation), after, closing.turns):
+            if not isinstance(loop, Scan) or not _accumulates(loop, closing):
+                return None
+            closing = _recomputing(loop, closing, operands, wanted)
+            after = trace(closing.fun, _abstract(closing.operands))
+        found.append(Closed(closing.kind, closing.turns, tuple(dict.fromkeys(closing.rules))))
+        results = iter(as_function(after)(*closing.operands))
+        return [
+            _like(next(results), v.aval) if w else jnp.zeros(v.aval.shape, v.aval.dtype)
+            for w, v in zip(wanted, equation.outvars, strict=True)
+        ]
+
+    result = replaced(closed, replace)
+    return (result, tuple(found)) if result is not closed else (closed, ())
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Closing:
+    """A closed form: a function of the operands that are no numbers to the results that are wanted."""
+
+    kind: str
+    turns: int | None
+    fun: Callable[..., list[Any]]
+    operands: list[Any]
+    rules: list[str]
+
+
+def _accumulates(scan: Scan, closing: _Closing) -> bool:
+    """Whether terms are all that a loop adds up, and none of them is small or recomputed anyway."""
+    remat = any(equation.primitive.name in REMAT for equation in scan.body.jaxpr.eqns)
+    return set(closing.rules) <= {ACCUMULATION, CONSTANT} and ACCUMULATION in closing.rules and not remat
+
+
+def _recomputing(scan: Scan, closing: _Closing, operands: Sequence[Any], wanted: Sequence[bool]) -> _Closing:
+    """The loop as it is, but for reverse mode, which computes terms anew in place of keeping them."""
+    traced = [k for k, x in enumerate(operands) if isinstance(x, Tracer)]
+    body = jax.checkpoint(as_function(scan.body), prevent_cse=False)
+    consts, carries = scan.num_consts, scan.num_consts + scan.num_carry
+
+    def fun(*given: Any) -> list[Any]:
+        full = [jnp.asarray(x) for x in operands]
+        for k, x in zip(traced, given, strict=True):
+            full[k] = x
+
+        def turn(state: Any, x: Any) -> tuple[Any, Any]:
+            results = body(*full[:consts], *state, *x)
+            kept = [_like(r, jax.typeof(s)) for r, s in zip(results, state, strict=False)]
+            return kept, results[scan.num_carry :]
+
+        final, stacked = jax.lax.scan(
+            turn, full[consts:carries], full[carries:], length=scan.length, reverse=scan.reverse
+        )
+        return [x for x, w in zip([*final, *stacked], wanted, strict=True) if w]
+
+    return dataclasses.replace(closing, fun=fun, rules=["accumulation whose terms are computed anew on the way back"])
+
+
+def _closing(loop: Scan | While, operands: Sequence[Any], wanted: Sequence[bool]) -> _Closing:
+    traced = [k for k, x in enumerate(operands) if isinstance(x, Tracer)]
+    rules: list[str] = []
+
+    def fun(*given: Any) -> list[Any]:
+        full = list(operands)
+        for k, x in zip(traced, given, strict=True):
+            full[k] = x
+        read = _scan(loop, full) if isinstance(loop, Scan) else _while(loop, full)
+        rules.clear()
+        return _results(read, wanted, rules, isinstance(loop, Scan) and loop.reverse)
+
+    read = _scan(loop, operands) if isinstance(loop, Scan) else _while(loop, operands)
+    return _Closing(
+        "scan" if isinstance(loop, Scan) else "while",
+        read.turns if read.known else None,
+        fun,
+        [operands[k] for k in traced],
+        rules,
+    )
+
+
+def _results(loop: Loop, wanted: Sequence[bool], rules: list[str], reverse: bool) -> list[Any]:
+    """The results of a loop that are wanted."""
+    count = len(loop.init)
+    if loop.known and loop.turns == 0:
+        return _none(loop, wanted)
+
+    def turned() -> list[Any]:
+        solver = Solver(loop)
+        results = [solver.final(k) for k in range(count) if wanted[k]]
+        stacked = [solver.stacked(k) for k in range(len(loop.stacked)) if wanted[count + k]]
+        # What is open stays so whether it is wanted or not, so that the rules tell about the whole loop.
+        rules[:] = [rule for _, rule in sorted(solver.rules.items()) if rule not in ("invariant", "counter")]
+        rules[:] = rules or [rule for _, rule in sorted(solver.rules.items())]
+        return results + [jnp.flip(x, 0) if reverse else x for x in stacked]
+
+    if loop.known:
+        return turned()
+    starts = [jnp.asarray(loop.init[k]) for k in range(count) if wanted[k]]
+    # A body that never runs may have no value or derivative.
+    return jax.lax.cond(loop.turns > 0, lambda: [jnp.asarray(x) for x in turned()], lambda: starts)
+
+
+def _none(loop: Loop, wanted: Sequence[bool]) -> list[Any]:
+    """Results of no turns."""
+    values, count = loop.body.values, len(loop.init)
+    results = [jnp.asarray(loop.init[k]) for k in range(count) if wanted[k]]
+    empty = [values[v] for k, v in enumerate(loop.stacked) if wanted[count + k]]
+    return results + [jnp.zeros((0, *v.shape), v.dtype) for v in empty]
+
+
+def _scan(scan: Scan, operands: Sequence[Any]) -> Loop:
+    body = inline(scan.body, [False] * len(scan.body.in_avals), expand=False, keep=True)
+    consts, init = operands[: scan.num_consts], operands[scan.num_consts : scan.num_consts + scan.num_carry]
+    xs = operands[scan.num_consts + scan.num_carry :]
+    xs = [jnp.flip(x, 0) for x in xs] if scan.reverse else list(xs)
+    return Loop(body, list(consts), list(init), xs, scan.length)
+
+
+def _while(loop: While, operands: Sequence[Any]) -> Loop:
+    body = inline(loop.body, [False] * len(loop.body.in_avals), expand=False, keep=True)
+    condition = inline(loop.condition, [False] * len(loop.condition.in_avals), expand=False, keep=True)
+    first, second = loop.condition_consts, loop.condition_consts + loop.body_consts
+    consts, init = list(operands[first:second]), list(operands[second:])
+    read = Loop(body, consts, init, [], 0)
+    return dataclasses.replace(read, turns=turns(condition, [*operands[:first], *init], read))
+
+
+def _abstract(operands: Sequence[Any]) -> list[Any]:
+    avals = [jax.typeof(x) for x in operands]
+    return [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in avals]
+
+
+def _like(value: Any, aval: Any) -> Any:
+    """A result with the weak type that it had; shape and dtype are the same."""
+    value = jnp.asarray(value)
+    if value.shape != aval.shape or value.dtype != aval.dtype:
+        raise StructureError(f"a loop's result is {jax.typeof(value)} in closed form, and {aval} otherwise")
+    return weakened(value) if aval.weak_type and not jax.typeof(value).weak_type else value
