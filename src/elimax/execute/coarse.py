@@ -18,6 +18,7 @@ from elimax._jax.program import as_function
 from elimax.emit.estimate import EQUATION, PRODUCT, estimate
 from elimax.emit.scalarise import scalarise
 from elimax.errors import ElimaxError, ElimaxWarning, StructureError
+from elimax.execute.closing import closed_loops
 from elimax.execute.kept import Layout, push
 from elimax.execute.preaccumulate import Preaccumulation, preaccumulate
 
@@ -70,10 +71,15 @@ class Segment:
     """
 
     def __init__(self, name: str, closed: Any, order: Any, cost: str, form: str, elementary: str, always: bool = False):
-        self.name, self.closed, self._always = name, closed, always
+        self.name, self._whole, self._always = name, closed, always
         self._order, self._cost, self._form, self._elementary = order, cost, form, elementary
         self._plain = as_function(closed)
         self._decided: dict[tuple[bool, ...], tuple[Decision, Preaccumulation | None]] = {}
+
+    @functools.cached_property
+    def closed(self) -> Any:
+        """The function that is differentiated: without the loops that have a closed form."""
+        return closed_loops(self._whole)[0]
 
     def __call__(self, *operands: Any) -> list[Any]:
         """Results of the function."""
@@ -100,7 +106,7 @@ class Segment:
 
     def _left_alone(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         active = [k for k, t in enumerate(tangents) if t is not None]
-        fun = functools.partial(_chosen, self._plain, tuple(primals), active)
+        fun = functools.partial(_chosen, as_function(self.closed), tuple(primals), active)
         results, pushed = jax.jvp(fun, [primals[k] for k in active], [tangents[k] for k in active])
         return results, [None if t.dtype == jax.dtypes.float0 else t for t in pushed]
 

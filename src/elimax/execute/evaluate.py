@@ -17,6 +17,7 @@ from elimax._jax.program import as_function, has_symbolic_shapes
 from elimax.errors import ElimaxError, ElimaxWarning, ModeError
 from elimax.execute.accumulate import Edges
 from elimax.execute.chunks import chunked_mode
+from elimax.execute.closing import Closed, closed_loops
 from elimax.execute.coloured import coloured_mode, coloured_modes
 from elimax.execute.emission import emitted
 from elimax.execute.fitting import check_result, dense_size, memory_of, shapes_of, sparse_size, within
@@ -54,10 +55,11 @@ class Evaluation:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Traced:
-    """A traced function: its jaxpr and how many of its results are differentiated."""
+    """A traced function: its jaxpr, how many of its results are differentiated, and loops that were closed in it."""
 
     closed: Any
     num_outputs: int
+    loops: tuple[Closed, ...] = ()
 
     @property
     def symbolic(self) -> bool:
@@ -74,8 +76,8 @@ def trace_flat(fun: FlatFunction, inputs: Sequence[Any]) -> Traced:
         count.append(len(outputs))
         return [*outputs, *aux]
 
-    closed = trace(flat, inputs)
-    return Traced(closed, count[-1])
+    closed, loops = closed_loops(trace(flat, inputs))
+    return Traced(closed, count[-1], loops)
 
 
 def evaluate(
@@ -253,6 +255,7 @@ def plan_for(
     closed = None if unseen else trace(lambda *xs: jax.tree.leaves(emit(*xs)), inputs)
     if plan.mode == ELIMINATION:
         plan = dataclasses.replace(plan, form=forms_of(lin, closed))
+    plan = dataclasses.replace(plan, closed_loops=tuple(map(str, traced.loops)))
     return memory_of(plan, closed, lin, shapes_of(lin), inputs)
 
 
