@@ -14,7 +14,7 @@ import numpy as np
 
 from elimax.emit.model import DEFAULT, Counts, Machine
 
-FIXED = frozenset(["threads", "fork", "crowd_32", "crowd_64"])
+FIXED = frozenset(["threads", "fork", "page", "crowd_32", "crowd_64"])
 """Weights that are not fitted: few programs are large enough, or have results enough, to tell of them."""
 
 PRIOR = 0.3

@@ -57,6 +57,12 @@ PAGE = 4096
 ALIGNED = 2.5
 """How much longer these take to put together."""
 
+TOGETHER = 72
+"""A plain result with so many elements is put together from columns too."""
+
+HEAP = 2**25
+"""Results and columns with more bytes than this in all are on pages that the system hands out anew at every call."""
+
 READ = 0.25
 """Share of the known elements of a plain form in a loop that are filled in; others are known to whoever reads them."""
 
@@ -89,6 +95,7 @@ class Machine:
       operation: one operation in the body of the loop form, at each call from there.
       turn: one operation at each turn of a loop around it, whatever the batch.
       start: starting one kernel there.
+      page: touching one page of fresh memory.
       fork: sharing the work of one kernel among cores.
       threads: cores that share the work of a kernel outside of loops.
     """
@@ -116,6 +123,7 @@ class Machine:
     operation: float = 100.0
     turn: float = 1.9
     start: float = 11.0
+    page: float = 1500.0
     fork: float = 20_000.0
     threads: int = dataclasses.field(default_factory=lambda: os.cpu_count() or 1)
 
@@ -162,10 +170,11 @@ class Counts:
       work: of its kernels.
       kernels: their number.
       moved: arguments and computed results, elements of them by width.
-      columns: columns of the loop form by width.
-      crowd: for each column of the loop form the columns of its result if these are many, by width.
+      columns: columns that are written and read again, by width.
+      crowd: for each column that becomes part of a result the columns of that result if these are many, by width.
       known: stretches of equal elements of results that no operation computes, by width.
       size: elements of all results.
+      fresh: elements of all arrays that are written.
       fillers: kernels that write such elements, outside of loops.
       looped: whether it is the loop form.
       operations: in the body of the loop form, of no interest otherwise.
@@ -180,6 +189,7 @@ class Counts:
     crowd: Widths
     known: Widths
     size: Widths
+    fresh: Widths
     fillers: int
     looped: bool
     operations: int
@@ -199,6 +209,9 @@ class Counts:
         if looped:
             return work + machine.turn * self.turn + machine.start * self.kernels
         kernels = self.kernels + self.fillers
+        fresh = batch * (4 * self.fresh[0] + 8 * self.fresh[1])
+        if fresh > HEAP:
+            work += machine.page * fresh / PAGE
         shared = work / machine.threads + machine.fork * kernels
         fixed = machine.call + machine.kernel * kernels + machine.operation * self.operations
         if batch * self.weight >= INLINE:
@@ -255,15 +268,17 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
         program, [*(int(i) for ids in program.inputs for i in ids.flat), *(i for i in results if i in made)]
     )
     operations = len(program.steps) + 6 * len(targets)
+    columns, together = _widths(program, targets), _widths(program, _together(program, made))
     return {
         "plain": Counts(
             work=tuple(_work(program, cone) for cone in cones),
             kernels=len(kept) + 1,
             moved=moved,
             columns=_widths(program, kept),
-            crowd=(0, 0),
+            crowd=_crowd(program, made, TOGETHER),
             known=known,
             size=size,
+            fresh=_plus(size, together),
             fillers=0,
             looped=False,
             operations=0,
@@ -274,10 +289,11 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             work=(_work(program, range(len(program.steps))),),
             kernels=2,
             moved=moved,
-            columns=_widths(program, targets),
+            columns=columns,
             crowd=_crowd(program, made),
             known=known,
             size=size,
+            fresh=_plus(size, columns),
             fillers=len(set(stretches)),
             looped=True,
             operations=operations,
@@ -314,14 +330,23 @@ def _widths(program: ScalarProgram, numbers: Iterable[int]) -> Widths:
     return len(wide) - sum(wide), sum(wide)
 
 
-def _crowd(program: ScalarProgram, made: set[int]) -> Widths:
-    """For each computed element of a result with many of them, their number."""
+def _plus(x: Widths, y: Widths) -> Widths:
+    return x[0] + y[0], x[1] + y[1]
+
+
+def _crowd(program: ScalarProgram, made: set[int], least: int = 0) -> Widths:
+    """For each computed column of a result with many of them, their number; results with fewer elements do not count."""
     found = [0, 0]
     for ids in program.outputs:
-        own = [int(i) for i in ids.flat if int(i) in made]
-        if len(own) >= CROWDED:
-            found[program.dtypes[own[0]].itemsize == 8] += len(own) * min(len(own), MOST_CROWDED)
+        own = {int(i) for i in ids.flat} & made
+        if len(own) >= CROWDED and ids.size >= least:
+            found[program.dtypes[min(own)].itemsize == 8] += len(own) * min(len(own), MOST_CROWDED)
     return found[0], found[1]
+
+
+def _together(program: ScalarProgram, made: set[int]) -> list[int]:
+    """Computed elements of results with so many that the plain form puts them together too."""
+    return [int(i) for ids in program.outputs if ids.size >= TOGETHER for i in ids.flat if int(i) in made]
 
 
 def _cones(program: ScalarProgram, roots: list[int], kept: set[int]) -> list[list[int]]:
