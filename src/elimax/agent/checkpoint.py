@@ -71,7 +71,7 @@ def load(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
       CheckpointError: if it is missing, damaged, of another kind or of another version.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}
         head = json.loads(found.pop("head").tobytes().decode())
         version, what, digest, meta = head["format"], head["kind"], head["digest"], head["meta"]

@@ -48,15 +48,16 @@ def player(config: Config) -> Player:
             return output, following
 
         # The weights travel by closure: mctx passes its first argument through unchanged.
-        found = mctx.gumbel_muzero_policy(
-            params=(),
-            rng_key=key,
-            root=root,
-            recurrent_fn=model,
-            num_simulations=config.simulations,
-            invalid_actions=~jax.vmap(unpack)(positions.left),
-            max_num_considered_actions=config.considered,
-        )
+        with jax.numpy_dtype_promotion("standard"):  # mctx mixes types of numbers
+            found = mctx.gumbel_muzero_policy(
+                params=(),
+                rng_key=key,
+                root=root,
+                recurrent_fn=model,
+                num_simulations=config.simulations,
+                invalid_actions=~jax.vmap(unpack)(positions.left),
+                max_num_considered_actions=config.considered,
+            )
         moves = found.action.astype(jnp.int32)
         log_probability = jnp.take_along_axis(jax.nn.log_softmax(judged.logits), moves[:, None], 1)[:, 0]
         return Choice(moves, found.action_weights, log_probability, judged.remaining)

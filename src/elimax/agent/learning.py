@@ -151,7 +151,7 @@ def learn(
 
     def shuffled(key: jax.Array) -> jax.Array:
         rank = jax.random.uniform(key, (rows,), jnp.float32)
-        return jnp.argsort(jnp.where(jnp.arange(rows) < count, rank, 2.0))
+        return jnp.argsort(jnp.where(jnp.arange(rows, dtype=jnp.int32) < count, rank, 2.0)).astype(jnp.int32)
 
     def step(i: jax.Array, carry: Any) -> Any:
         params, state, order, sums = carry
@@ -162,15 +162,16 @@ def learn(
             batch = _reanalysed(params, boards, batch, own, config)
         extra = None
         if imitated is not None:
-            extra = _rows(imitated, jax.random.randint(own, (IMITATED,), 0, imitated.valid.shape[0]))
+            extra = _rows(imitated, jax.random.randint(own, (IMITATED,), 0, imitated.valid.shape[0], jnp.int32))
         grads, parts = jax.grad(loss, has_aux=True)(params, boards, batch, extra, config, config.entropy * factor)
-        updates, state = optimiser.update(grads, state, params)
+        with jax.numpy_dtype_promotion("standard"):  # optax multiplies floats with integers
+            updates, state = optimiser.update(grads, state, params)
         rate = config.learning_rate * factor
         params = jax.tree.map(lambda p, u: p - rate * u, params, updates)
         return params, state, order, jax.tree.map(jnp.add, sums, parts)
 
     sums = dict.fromkeys(("policy", "value", "entropy"), jnp.zeros((), jnp.float32))
-    began = (learner.params, learner.optimiser, jnp.arange(rows), sums)
+    began = (learner.params, learner.optimiser, jnp.arange(rows, dtype=jnp.int32), sums)
     params, state, _, sums = jax.lax.fori_loop(0, steps_in_all, step, began)
     means = {name: value / jnp.maximum(steps_in_all, 1).astype(jnp.float32) for name, value in sums.items()}
     return Learner(params, state, replay), means
@@ -183,7 +184,7 @@ def _rows(sample: Sample, rows: jax.Array) -> Sample:
 def _reanalysed(params: Params, boards: Board, batch: Sample, key: jax.Array, config: Config) -> Sample:
     """The first positions of a batch with targets of a search by the present network."""
     count = max(1, int(config.reanalyse * batch.valid.shape[0]))
-    some = _rows(batch, jnp.arange(count))
+    some = _rows(batch, jnp.arange(count, dtype=jnp.int32))
     board = jax.tree.map(lambda x: jnp.asarray(x)[some.game], boards)
     positions = Position(some.outs, some.left, jnp.zeros((count,), jnp.int32))
     choice = gumbel.player(config)(params, board, positions, key)

@@ -1,7 +1,8 @@
 """Ordering by a trained policy in plain numpy: no compilation, edges in lists, any number of vertices, blocks too.
 
 It computes what `elimax.agent.features` and `elimax.agent.network` compute, from the dicts of the reference
-elimination. The policy is asked again after every elimination; on large graphs after a few that do not touch each other.
+elimination. The policy is asked again after every elimination; on large graphs after a few that do not touch each
+other.
 
 Blocks: the price of a vertex is that of the algebra, exactly, divided by the mean price of a pair of edges at the
 beginning, so that it has the size that it has in scalar graphs; the other features count edges.

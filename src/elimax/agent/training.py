@@ -48,6 +48,13 @@ class Best:
 NONE = 2**31 - 1
 
 
+@functools.cache
+def _compiled(config: Config, most_moves: int) -> tuple[Any, Any]:
+    """Play and learn, compiled once for trainings that share settings."""
+    play = jax.jit(functools.partial(play_games, player_of(config), most_moves=most_moves))
+    return play, jax.jit(functools.partial(learn, config=config), donate_argnums=0)
+
+
 class Trainer:
     """A training in a folder.
 
@@ -72,9 +79,7 @@ class Trainer:
         self.iteration, self.seconds, self.cpu_seconds = 0, 0.0, 0.0
         self.rows: list[list[float]] = []
         self.best = self._no_games()
-        player, most = player_of(config), self.tasks.most_moves
-        self._play = jax.jit(functools.partial(play_games, player, most_moves=most))
-        self._learn = jax.jit(functools.partial(learn, config=config), donate_argnums=0)
+        self._play, self._learn = _compiled(config, self.tasks.most_moves)
         self.learner = self.devices.everywhere(self._new_learner())
         self._shown = self._expert_moves() if config.expert else None
         if folder is not None:
