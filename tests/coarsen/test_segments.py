@@ -51,6 +51,11 @@ def rules(x, y):
     return [ruled(x * y) * x, ruled(ruled(x)) + jnp.sin(x * y)]
 
 
+def unread(x, y):
+    """The second result of the inner function is read by nobody, as in the gradient of a function."""
+    return [jnp.sin(x) * y, jax.grad(lambda a: jnp.exp(a) * jnp.sin(y) + jnp.tanh(a * y))(x)]
+
+
 def weak(x, y):
     return [jnp.sin(x) * 2.0 * y, x.astype(jnp.float32) * jnp.float32(2) + y.astype(jnp.float32)]
 
@@ -66,6 +71,7 @@ CASES = {
     "arrays": (arrays, (V, np.outer(V, V) + np.eye(3))),
     "stops": (stops, (0.4, 2.2)),
     "rules": (rules, (0.4, 2.2)),
+    "unread": (unread, (0.4, 2.2)),
     "weak": (weak, (0.4, 2.2)),
     "known indices": (known_indices, (V, V[::-1].copy())),
     "robot arm": (lambda *a: jax.tree.leaves(get("robot_arm_6dof").fun(*a)), get("robot_arm_6dof").args),

@@ -17,7 +17,7 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
 
-from elimax._jax import aligned
+from elimax._jax import aligned, directional
 from elimax._jax.entries import PRODUCT, TRANSPOSITION, product_by_entries, transposed_indices
 from elimax._jax.staged import expanded
 
@@ -253,6 +253,9 @@ class _Builder:
             return self.run(_closed(inner), operands, linear)
         if name == aligned.NAME:
             return operands[: equation.params["count"]]
+        if name in directional.NAMES:
+            avals = [atom.aval for atom in equation.invars]
+            return self.run(directional.expanded(name, equation.params, avals), operands, linear)
         if name == "elimax":
             return self.run(expanded(equation.params, [atom.aval for atom in equation.invars]), operands, linear)
         if name in (PRODUCT, TRANSPOSITION) and operands[1].value in self.constants:

@@ -16,6 +16,7 @@ import jax.core
 import jax.extend.core as jex
 import jax.numpy as jnp
 from jax.interpreters import ad, batching, mlir
+from jax.interpreters import partial_eval as pe
 
 Batch = tuple[tuple[int, tuple[bool, ...]], ...]
 """Batch axes, innermost first: the size, and which operands have that axis."""
@@ -58,12 +59,15 @@ class Staged:
       choose: the form for a place, a function of the operands with their batch axes in front, outermost first, to
         results; None for the plain form.
       batch_last: whether results have the batch axes behind their own, or in front.
+      narrow: the choice for a program of some of the results, given its closed jaxpr; None if there is none, or as a
+        whole where results that nobody reads are computed all the same.
     """
 
     name: str
     closed: Any
     choose: Callable[[Place], Form | None]
     batch_last: bool = False
+    narrow: Callable[[Any], Callable[[Place], Form | None] | None] | None = None
 
     @property
     def places(self) -> list[int]:
@@ -75,7 +79,13 @@ class Staged:
 
 
 def stage(
-    name: str, closed: Any, choose: Callable[[Place], Form | None], args: Sequence[Any], *, batch_last: bool
+    name: str,
+    closed: Any,
+    choose: Callable[[Place], Form | None],
+    args: Sequence[Any],
+    *,
+    batch_last: bool,
+    narrow: Callable[[Any], Callable[[Place], Form | None] | None] | None = None,
 ) -> list[Any]:
     """Put a program into the caller's trace as one equation.
 
@@ -85,8 +95,9 @@ def stage(
       choose: see `Staged`.
       args: its arguments.
       batch_last: see `Staged`.
+      narrow: see `Staged`.
     """
-    return staged_p.bind(*args, staged=Staged(name, closed, choose, batch_last), batch=())
+    return staged_p.bind(*args, staged=Staged(name, closed, choose, batch_last, narrow), batch=())
 
 
 def lift(closed: Any, args: Sequence[Any]) -> tuple[Any, list[Any]]:
@@ -188,9 +199,28 @@ def _in_loop(ctx: Any) -> bool:
     return any(body in name for body in BODIES)
 
 
+def _drop(used: list[bool], equation: Any) -> tuple[list[bool], Any]:
+    """The equation without the results that nobody reads."""
+    staged: Staged = equation.params["staged"]
+    operands = [True] * len(equation.invars)
+    if not any(used):
+        return [False] * len(operands), None
+    if all(used) or staged.narrow is None:
+        return operands, equation
+    kept = [k for k, is_used in enumerate(used) if is_used]
+    whole: Any = jex.jaxpr_as_fun(staged.closed)
+    avals = [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in staged.closed.in_avals]
+    closed = jax.make_jaxpr(lambda *xs: [whole(*xs)[k] for k in kept])(*avals)
+    choose = staged.narrow(closed) or (lambda _: None)
+    narrowed = Staged(staged.name, closed, choose, staged.batch_last, staged.narrow)
+    outvars = [equation.outvars[k] for k in kept]
+    return operands, equation.replace(outvars=outvars, params={**equation.params, "staged": narrowed})
+
+
 batching.primitive_batchers[staged_p] = _map
 ad.primitive_jvps[staged_p] = _differentiate
 mlir.register_lowering(staged_p, _lower, cacheable=False)
+pe.dce_rules[staged_p] = _drop
 
 
 def expanded(params: dict[str, Any], avals: Sequence[Any]) -> Any:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 
 from elimax.coarsen.read import NotExpressible
-from elimax.coarsen.segments import Uses, segment
+from elimax.coarsen.segments import NotRead, Uses, segment
 from elimax.errors import ExpressionError
 
 LARGEST = 400
@@ -56,6 +56,8 @@ def price(uses: Uses, members: Sequence[int], results: set[int]) -> float:
     """What a segment costs, in additions."""
     try:
         found = segment(uses, members, order="markowitz", finished=False)
+    except NotRead:
+        return 0.0
     except (NotExpressible, ExpressionError):
         return math.inf
     inner = sum(r.value not in results for r in found.outputs if r.vertex is not None)

@@ -43,6 +43,10 @@ class Segment:
         return self.derived.cost
 
 
+class NotRead(NotExpressible):
+    """A set of equations has no results."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Border:
     """What goes in and out of a set of equations."""
@@ -135,6 +139,8 @@ def segment(
       ExpressionError: it is too large.
     """
     border = uses.border(members)
+    if not border.outputs:
+        raise NotRead("a segment whose results nobody reads")
     names = tuple(ref.value for ref in border.inputs)
     arena, sinks, variables = _read(uses.program, members, border, rules)
     derived = derive(arena, sinks, variables, order, finished)

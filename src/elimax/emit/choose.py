@@ -54,7 +54,14 @@ def staged_call(
     if program is None or not program.steps:
         return None
     batch_last = layout == LAYOUTS[1]
-    return stage(name, closed, functools.partial(choose, program, form, elementary), operands, batch_last=batch_last)
+
+    def narrow(some: Any) -> Any:
+        """The choice for some of the results; where they have no operations the plain form will do."""
+        found = scalarise(some)
+        return functools.partial(choose, found, form, elementary) if found is not None and found.steps else None
+
+    own = functools.partial(choose, program, form, elementary)
+    return stage(name, closed, own, operands, batch_last=batch_last, narrow=narrow)
 
 
 def choose(program: ScalarProgram, form: str, elementary: str, place: Place, is_part: bool = False) -> Form | None:

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from elimax._jax import trace
+from elimax._jax.directional import Directional, directional
 from elimax._jax.program import as_function
 from elimax.emit.estimate import EQUATION, PRODUCT, estimate
 from elimax.emit.scalarise import scalarise
@@ -43,6 +44,7 @@ class Decision:
       tape: number of elements that JAX keeps; None if it has no reverse mode, or it was not looked at.
       arrays: number of arrays that hold the former and the latter.
       seconds: predicted times of gradient by local Jacobian and by JAX, if both were predicted.
+      directional: whether one direction of forward mode is left to JAX.
     """
 
     coarse: bool
@@ -51,10 +53,12 @@ class Decision:
     tape: int | None = None
     arrays: tuple[int, int] | None = None
     seconds: tuple[float, float] | None = None
+    directional: bool = False
 
     def __str__(self) -> str:
         """The decision in words."""
-        return f"{'local Jacobian' if self.coarse else 'left to JAX'}; {self.reason}"
+        alone = "; one direction of forward mode is left to JAX" if self.directional else ""
+        return f"{'local Jacobian' if self.coarse else 'left to JAX'}; {self.reason}{alone}"
 
 
 class Segment:
@@ -89,7 +93,10 @@ class Segment:
         """What is done where some arguments are differentiated, known from shapes alone."""
         key = tuple(active)
         if key not in self._decided:
-            self._decided[key] = self._decide(key)
+            decision, found = self._decide(key)
+            if decision.coarse and found is not None and self._shorter(found, key):
+                decision = dataclasses.replace(decision, directional=True)
+            self._decided[key] = decision, found
         return self._decided[key]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -101,14 +108,60 @@ class Segment:
         decision, found = self.decide(active)
         if not decision.coarse or found is None:
             return self._left_alone(primals, tangents)
+        if decision.directional:
+            return self._either_way(found, primals, tangents)
         results, arrays = found(primals, self.name, self._form, self._elementary)
         return results, _pushed(found.layout, arrays, tangents)
+
+    def _either_way(
+        self, found: Preaccumulation, primals: Sequence[Any], tangents: Sequence[Any]
+    ) -> tuple[list[Any], list[Any]]:
+        """By JAX's own rules along one direction, and by the local Jacobian for all else."""
+        outputs = found.layout.outputs
+        active = [k for k, t in enumerate(tangents) if t is not None]
+        moving = sorted({block.output for block in found.layout.blocks if tangents[block.input] is not None})
+
+        def along(primals: Sequence[Any], chosen: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+            results, pushed = self._left_alone(primals, _full(len(primals), active, chosen))
+            return results, [
+                jnp.zeros(x.shape, x.dtype) if pushed[k] is None else pushed[k]
+                for k, x in ((k, outputs[k]) for k in moving)
+            ]
+
+        def product(arrays: Sequence[Any], chosen: Sequence[Any]) -> list[Any]:
+            pushed = push(found.layout, arrays, _full(len(primals), active, chosen))
+            return [pushed[k] for k in moving]
+
+        rule = Directional(
+            lambda xs: self(*xs),
+            along,
+            lambda xs: found(xs, self.name, self._form, self._elementary),
+            product,
+            outputs,
+            tuple(moving),
+        )
+        results, pushed = directional(rule, primals, [tangents[k] for k in active])
+        return results, _full(len(outputs), moving, pushed)
 
     def _left_alone(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         active = [k for k, t in enumerate(tangents) if t is not None]
         fun = functools.partial(_chosen, as_function(self.closed), tuple(primals), active)
         results, pushed = jax.jvp(fun, [primals[k] for k in active], [tangents[k] for k in active])
         return results, [None if t.dtype == jax.dtypes.float0 else t for t in pushed]
+
+    def _shorter(self, found: Preaccumulation, active: tuple[bool, ...]) -> bool:
+        """Whether JAX's own rules are predicted to be faster along one direction."""
+        avals = [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in self.closed.in_avals]
+
+        def along(primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+            moved = [t if is_active else None for t, is_active in zip(tangents, active, strict=True)]
+            return [x for some in self._left_alone(primals, moved) for x in some if x is not None]
+
+        try:
+            closed = trace(lambda *xs: along(xs[: len(avals)], xs[len(avals) :]), [*avals, *avals])
+        except (TypeError, ValueError, NotImplementedError):  # custom_vjp
+            return False
+        return _least(closed, found.small) < _seconds(found, sum(math.prod(a.shape) for a in found.kept))
 
     def _decide(self, active: tuple[bool, ...]) -> tuple[Decision, Preaccumulation | None]:
         moved = [a for a, is_active in zip(self.closed.in_avals, active, strict=True) if is_active]
@@ -220,9 +273,21 @@ def _chosen(fun: Any, operands: Sequence[Any], numbers: Sequence[int], *chosen: 
 
 def _seconds(found: Preaccumulation, kept: int) -> float:
     """Predicted time of values, local Jacobian and one product with it."""
-    product = EQUATION * len(found.kept) + PRODUCT * kept
-    times = [estimate(found.closed)]
-    program = scalarise(found.closed) if found.small else None
+    return _least(found.closed, found.small) + 1e-9 * (EQUATION * len(found.kept) + PRODUCT * kept)
+
+
+def _least(closed: Any, small: bool) -> float:
+    """Predicted seconds of a program in the form that suits it, plain or on scalars."""
+    times = [estimate(closed)]
+    program = scalarise(closed) if small else None
     if program is not None:
         times.append(EQUATION + SCALAR * len(program.steps))
-    return 1e-9 * (min(times) + product)
+    return 1e-9 * min(times)
+
+
+def _full(count: int, numbers: Sequence[int], chosen: Sequence[Any]) -> list[Any]:
+    """As many places, empty but for some."""
+    full: list[Any] = [None] * count
+    for k, x in zip(numbers, chosen, strict=True):
+        full[k] = x
+    return full
