@@ -11,8 +11,13 @@ import math
 from typing import Any
 
 from elimax._jax import Equation, Program, inline
+from elimax._jax.control import alone
 from elimax._jax.program import nested
-from elimax.emit.model import CALLED, SERIES, SLOW
+from elimax.emit import kernel
+from elimax.emit.machines import current
+from elimax.emit.model import CALLED, SERIES, SLOW, predict
+from elimax.emit.scalarise import scalarise
+from elimax.emit.scalars import ScalarProgram
 
 TURNS = 64
 """Assumed number of turns of a loop whose number is not known."""
@@ -25,6 +30,9 @@ ELEMENT = 0.1
 
 PRODUCT = 0.06
 """Nanoseconds for a multiplication within a product of matrices or a convolution."""
+
+FUSED = 4.0
+"""How much longer the model of arrays takes a small program to be, whose operations XLA fuses, than that of scalars."""
 
 STACKED = 1.0
 """Nanoseconds for an element that a scan stacks."""
@@ -46,7 +54,21 @@ _FREE = frozenset("reshape squeeze expand_dims broadcast_in_dim copy stop_gradie
 
 def estimate(closed: Any) -> float:
     """Nanoseconds that a closed jaxpr takes, roughly."""
+    staged = alone(closed)
+    if staged is not None:
+        program = scalarise(staged.closed)
+        if program is not None:
+            return FUSED * _on_scalars(program)
     return _program(inline(closed, [False] * len(closed.in_avals)))
+
+
+def _on_scalars(program: ScalarProgram) -> float:
+    """Nanoseconds of a program on scalars in the body of a loop, in its best form."""
+    machine = current()
+    times = [form.at(1, True) for form in predict(program, machine).values()]
+    if kernel.fits(program, batch=False, batch_last=False):
+        times.append(kernel.predict(program, machine, 1))
+    return min(times)
 
 
 def _program(program: Program) -> float:

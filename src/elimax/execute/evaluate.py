@@ -19,6 +19,7 @@ from elimax.execute.accumulate import Edges
 from elimax.execute.chunks import chunked_mode
 from elimax.execute.closing import Closed, closed_loops
 from elimax.execute.coloured import coloured_mode, coloured_modes
+from elimax.execute.control.entry import linearised
 from elimax.execute.emission import emitted
 from elimax.execute.fitting import check_result, dense_size, memory_of, shapes_of, sparse_size, within
 from elimax.execute.forms import forms_of, is_long
@@ -29,6 +30,7 @@ from elimax.execute.remaining import MOST_ENTRIES, num_entries
 from elimax.execute.run import run
 from elimax.execute.segmented import COARSE, Linearise, again, planned
 from elimax.execute.through import Through, run_through
+from elimax.graph.hashing import structural_hash
 from elimax.partials.build import Linearisation, linearise
 from elimax.plan import Plan, make_plan
 from elimax.plan.types import COLOURED, JAX_MODES
@@ -124,7 +126,7 @@ def evaluate(
         lin, plan = _coarse(traced, inputs, name, cost=cost, budget=budget, seed=seed)
         check_result(name, shapes_of(lin), inputs, max_memory, output, functools.partial(_sparse_size, lin))
     else:
-        lin = again(order.coarse if isinstance(order, Plan) else None, _linearised(traced, inputs, name))
+        lin = _graph(traced, inputs, name, order, output)
         check_result(name, shapes_of(lin), inputs, max_memory, output, functools.partial(_sparse_size, lin))
         plan = plan_of(lin, order, cost=cost, budget=budget, seed=seed)
     if isinstance(order, str) and order in ("auto", COARSE):
@@ -153,6 +155,7 @@ def with_modes(plan: Plan, traced: Traced, lin: Linearisation, inputs: Sequence[
     eliminate = _elimination(traced, lin, plan, output, values=False)
     if (
         not lin.opaque_operations
+        and not lin.coarse_operations
         and count <= MOST_PRODUCTS
         and not (output == "dense" and is_long(lin, count, eliminate, inputs))
     ):
@@ -240,7 +243,7 @@ def plan_for(
     if isinstance(order, str) and order == COARSE:
         lin, plan = _coarse(traced, inputs, name, cost=cost, **limits)
     else:
-        lin = again(order.coarse if isinstance(order, Plan) else None, _linearised(traced, inputs, name))
+        lin = _graph(traced, inputs, name, order, "dense")
         plan = plan_of(lin, order, cost=cost, **limits, executor=executor, progress=progress)
     large = dense_size(shapes_of(lin), inputs) > memory_of_machine()
     if isinstance(order, str) and order in ("auto", COARSE) and not large:
@@ -260,7 +263,19 @@ def plan_for(
 
 
 def _linearised(traced: Traced, inputs: Sequence[Any], name: str) -> Linearise:
-    return functools.partial(linearise, traced.closed, [True] * len(inputs), name, traced.num_outputs)
+    return functools.partial(linearised, traced.closed, [True] * len(inputs), name, traced.num_outputs)
+
+
+def _graph(traced: Traced, inputs: Sequence[Any], name: str, order: Any, output: str) -> Linearisation:
+    """The graph that an order is for; loops stay operators for sparse output, whose patterns are sharper."""
+    plain = functools.partial(linearise, traced.closed, [True] * len(inputs), name, traced.num_outputs)
+    if not isinstance(order, Plan):
+        return _linearised(traced, inputs, name)(None) if output == "dense" else plain()
+    lin = again(order.coarse, _linearised(traced, inputs, name))
+    if lin.coarse_operations and structural_hash(lin.graph) != order.graph_hash:
+        other = plain()  # a plan of sparse output
+        lin = other if structural_hash(other.graph) == order.graph_hash else lin
+    return lin
 
 
 def _coarse(traced: Traced, inputs: Sequence[Any], name: str, **search: Any) -> tuple[Linearisation, Plan]:

@@ -15,12 +15,13 @@ from elimax._jax.program import as_function
 from elimax.emit import laned_call, staged_call
 from elimax.emit.estimate import EQUATION, estimate
 from elimax.emit.scalarise import MAX_ELEMENTS, scalarise
+from elimax.execute.control.entry import linearised
 from elimax.execute.evaluate import plan_of
 from elimax.execute.kept import Kept, Layout, keep_block, pack
 from elimax.execute.layout import identity_block
 from elimax.execute.modes import MOST_PRODUCTS, RESIDUALS, SHARED, cheapest, products
 from elimax.execute.run import run
-from elimax.partials.build import Linearisation, linearise
+from elimax.partials.build import Linearisation
 from elimax.plan import Plan
 from elimax.plan.types import ELIMINATION, JAX_MODES
 from elimax.structure.positions import dense_term
@@ -73,7 +74,7 @@ def preaccumulate(closed: Any, active: Sequence[bool], order: Any, cost: str, na
       cost: as for `elimax.execute.evaluate`.
       name: of the function, for people.
     """
-    lin = linearise(closed, list(active), name)
+    lin = linearised(closed, list(active), name)
     plan = plan_of(lin, order, cost=cost)
     avals = [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in closed.in_avals]
     layouts: list[Layout] = []
@@ -88,7 +89,12 @@ def preaccumulate(closed: Any, active: Sequence[bool], order: Any, cost: str, na
     if isinstance(order, str) and order == "auto":
         count = products(lin.graph, plan.order)
         singles = _singles(closed, active)
-        if lin.opaque_operations or count > MOST_PRODUCTS or (singles and not _scalar(eliminate, avals, small)):
+        if (
+            lin.opaque_operations
+            or lin.coarse_operations
+            or count > MOST_PRODUCTS
+            or (singles and not _scalar(eliminate, avals, small))
+        ):
             predicted = _predictions(count if count > MOST_PRODUCTS else eliminate, modes, closed, active, avals)
             mode = cheapest(predicted)
             passes = [m for m in singles if m in predicted and predicted[m] <= EVEN * predicted[mode]]

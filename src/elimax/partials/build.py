@@ -23,7 +23,7 @@ from elimax.partials.indexing import unit_term
 from elimax.partials.opaque import Opaque
 from elimax.partials.regions import has_complex, is_holomorphic, merge_complex_regions
 from elimax.partials.registry import partials_of
-from elimax.partials.types import Context, Local
+from elimax.partials.types import CONTROL, Context, Local
 from elimax.structure.algebra import product
 from elimax.structure.algebra import sum as add_structures
 from elimax.structure.recipes import Collect
@@ -89,6 +89,11 @@ class Linearisation:
         """Names of the operations that JAX itself differentiates."""
         return [equation.name for equation, local in self.steps if isinstance(local, Opaque)]
 
+    @property
+    def coarse_operations(self) -> list[str]:
+        """Names of the loops and branches that carry their own partials."""
+        return [e.name for e, local in self.steps if isinstance(local, Local) and local.family == CONTROL]
+
 
 def linearise(
     closed: Any,
@@ -113,6 +118,17 @@ def linearise(
             program = merge_complex_regions(program)
     elif rewrite is not None:
         program = rewrite(program)
+    return linearise_program(program, name, num_differentiated)
+
+
+def linearise_program(program: Program, name: str = "", num_differentiated: int | None = None) -> Linearisation:
+    """Build the graph of a flat program.
+
+    Args:
+      program: the program; its complex regions are single equations.
+      name: of the function, for people.
+      num_differentiated: how many of the results, from the first on, are dependent variables (all by default).
+    """
     num_differentiated = len(program.outputs) if num_differentiated is None else num_differentiated
     return _Builder(program, num_differentiated).build(name)
 

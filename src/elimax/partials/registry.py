@@ -43,16 +43,16 @@ RULES: dict[str, Rule] = {
 }
 
 
-SEGMENT = "segment"
-"""Name of a coarse equation, which carries its partials with it; see `elimax.coarsen.join`."""
+LOCAL = "local"
+"""Parameter of a coarse equation that holds its partials; see `elimax.coarsen.join` and `elimax.execute.control`."""
 
 
 def partials_of(equation: Equation, context: Context) -> Local | Opaque | None:
     """The partials of an active equation; None where all of them are zero."""
     if all(0 in context.shape(r.value) for r in equation.outputs if r.vertex is not None):
         return None
-    if equation.name == SEGMENT:
-        return equation.params["local"]
+    if LOCAL in equation.params:
+        return equation.params[LOCAL]
     rule = RULES.get(equation.name)
     local = rule(equation, context) if rule is not None else None
     return local if local is not None else opaque(equation, context)

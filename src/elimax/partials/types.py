@@ -12,6 +12,9 @@ from elimax._jax import Equation, Program
 from elimax.structure.term import Structure
 from elimax.structure.values import Values
 
+CONTROL = "control"
+"""Family of loops and branches that carry their own partials."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LocalEdge:

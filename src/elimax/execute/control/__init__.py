@@ -1,0 +1,1 @@
+"""Loops and branches as vertices that carry their own local Jacobians."""
