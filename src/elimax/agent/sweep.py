@@ -73,7 +73,7 @@ class Sweep:
         size = self.problem.num_vertices
         sources = np.array([u for u in range(size) for _ in self.state.outs[u]], np.int64)
         targets = np.fromiter(itertools.chain.from_iterable(self.state.outs), np.int64, sources.size)
-        joined = np.array([bool(self.state.ins[v] or self.state.outs[v]) for v in range(size)])
+        joined = np.array([bool(self.state.ins[v] or self.state.outs[v]) for v in range(size)], bool)
         is_input, is_output = np.zeros(size, bool), np.zeros(size, bool)
         is_input[list(self.problem.inputs)] = True
         is_output[list(self.problem.outputs)] = True

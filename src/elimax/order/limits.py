@@ -91,6 +91,8 @@ def usual_work(problem: Problem, order: Any) -> int:
       order: name of the search.
     """
     edges = max(1, problem.sources.size)
+    if isinstance(order, str) and order == "agent":
+        return 1  # one pass of the policy
     if problem.is_scalar:
         proposals = min(WORK_PER_EDGE * edges, max(MOST_WORK // edges, LEAST_PER_EDGE * edges))
     else:

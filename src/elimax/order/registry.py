@@ -20,6 +20,7 @@ _SEARCHES: dict[str, str | Search] = {
     "annealing": "elimax.order.annealing:annealing",
     "beam": "elimax.order.beam:beam",
     "exact": "elimax.order.exact:exact",
+    "agent": "elimax.agent.order:agent",
 }
 
 OF_FUNCTIONS = ("coarse",)

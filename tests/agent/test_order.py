@@ -1,0 +1,181 @@
+"""``order="agent"``: the policy in numpy agrees with the network, and every result is an order."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import elimax
+from elimax.agent import game, order, weights
+from elimax.agent.boards import set_up
+from elimax.agent.families import FAMILIES, draw_graph
+from elimax.agent.features import DYNAMIC, WIDTH, view
+from elimax.agent.network import Shape, judge, new_params
+from elimax.agent.sweep import WIDTH as SWEPT
+from elimax.agent.sweep import Sweep
+from elimax.elimination import reference
+from elimax.elimination.problem import Problem
+from elimax.errors import CheckpointError, GraphSizeError, OrderError
+from elimax.graph.check import check_graph
+from elimax.graph.json import loads
+from elimax.order import search
+from tests.problems import block_like_problem, random_graph, random_problem
+
+PARAMS = new_params(jax.random.key(1), Shape(16, 2))
+PARAMS["logit"]["w"] = PARAMS["logit"]["w"] * 100
+WEIGHTS = jax.tree.map(np.asarray, PARAMS)
+judged = jax.jit(lambda board, position: judge(PARAMS, view(board, position)).logits)
+play = jax.jit(game.play)
+
+
+@pytest.mark.parametrize("rule", ["published", "executed"])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_policy_agrees_with_the_network_move_by_move(seed, rule):
+    problem = random_problem(seed, rule, middle=24, degree=3)
+    setup = set_up(problem, size=64, bounds=False)
+    sweep, position = Sweep(problem, WEIGHTS), game.start(setup.board)
+    while not sweep.ended:
+        here, logits = sweep.logits()
+        left = np.asarray(game.unpack(position.left))
+        assert [setup.labels[k] for k in np.flatnonzero(left)] == here.tolist()
+        np.testing.assert_allclose(logits, judged(setup.board, position)[left], rtol=1e-4, atol=1e-4)
+        sweep.step(lambda logits: logits)
+        move = setup.labels.index(here[np.argmax(logits)])
+        position = play(position, jnp.int32(move), setup.board.is_output)
+        assert sweep.cost == int(position.cost) + setup.opening_cost
+    assert SWEPT == WIDTH
+    assert DYNAMIC == 9
+
+
+@pytest.mark.parametrize("make", [random_problem, block_like_problem])
+@pytest.mark.parametrize("seed", range(6))
+def test_every_result_is_an_order(seed, make):
+    problem = make(seed, middle=30, degree=3)
+    for passes in (1, 4):
+        found = search(problem, "agent", max_evaluations=passes, seed=seed)
+        assert sorted(found.vertices) == list(problem.eliminable)
+        assert found.multiplications == reference.total(problem, found.vertices)
+        assert found.method == "agent"
+        assert found.evaluations == passes
+
+
+def test_more_passes_are_never_worse_and_follow_the_seed():
+    graph = random_graph(4, middle=40, degree=3)
+    costs = [search(graph, "agent", max_evaluations=n).multiplications for n in (1, 4, 12)]
+    assert costs == sorted(costs, reverse=True)
+    assert search(graph, "agent").multiplications == costs[0]
+    twice = [search(graph, "agent", max_evaluations=9, seed=3).vertices for _ in range(2)]
+    assert twice[0] == twice[1]
+
+
+def test_a_budget_bounds_the_passes():
+    found = search(random_graph(4, middle=40, degree=3), "agent", budget=0.3)
+    assert found.evaluations > 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"num_vertices": 0, "inputs": [], "outputs": [], "edges": []}',
+        '{"num_vertices": 2, "inputs": [0], "outputs": [1], "edges": [[0, 1, "unit"]]}',
+        '{"num_vertices": 1, "inputs": [0], "outputs": [0], "edges": []}',
+        '{"num_vertices": 3, "inputs": [0], "outputs": [2], "edges": [[0, 1, "unit"], [1, 2, "variable"]]}',
+        '{"num_vertices": 3, "inputs": [0], "outputs": [2], "edges": [[1, 2, "unit"]]}',
+    ],
+    ids=["empty", "no intermediates", "input is output", "one vertex", "a constant"],
+)
+@pytest.mark.parametrize("cost", ["published", "executed"])
+def test_tiny_graphs(text, cost):
+    graph = loads(text)
+    found = search(graph, "agent", cost, max_evaluations=3)
+    assert search(graph, found.vertices, cost).multiplications == found.multiplications
+
+
+def test_large_graphs_take_several_vertices_a_look():
+    graph = draw_graph(np.random.default_rng(1), 400)
+    problem = Problem.from_graph(graph, "published")
+    sweep, looks = Sweep(problem, weights.shipped("published")), 0
+    assert len(sweep.waiting) > 150
+    begun = len(sweep.waiting)
+    while not sweep.ended:
+        sweep.step(lambda logits: logits)
+        looks += 1
+    assert looks < begun
+    assert sorted(sweep.order) == list(problem.eliminable)
+    assert sweep.cost == reference.total(problem, sweep.order)
+
+
+def test_a_jacobian_with_the_agents_order():
+    def fun(x):
+        a = jnp.sin(x[0]) * x[1]
+        return jnp.stack([a * a, jnp.exp(a) * x[2]])
+
+    x = jnp.array([0.3, 0.7, 1.1])
+    np.testing.assert_allclose(elimax.jacobian(fun, order="agent")(x), jax.jacfwd(fun)(x), rtol=1e-12)
+    assert elimax.plan(fun, x, order="agent").method == "agent"
+
+
+def test_playing_needs_no_extra():
+    """Neither the packages of the extra nor compiled code are imported to order a graph."""
+    code = (
+        "import sys, elimax; from elimax.graph.json import loads; from elimax.order import search;"
+        'graph = loads(\'{"num_vertices": 4, "inputs": [0], "outputs": [3], "edges": [[0, 1, "variable"],'
+        ' [1, 2, "variable"], [0, 2, "variable"], [1, 3, "unit"], [2, 3, "variable"]]}\');'
+        "search(graph, 'agent');"
+        "print([name for name in ('mctx', 'optax', 'equinox', 'numba', 'scipy') if name in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
+def test_bad_arguments(tmp_path):
+    graph = random_graph(0)
+    with pytest.raises(OrderError, match="temperature should be a number"):
+        search(graph, "agent", temperature=-1)
+    with pytest.raises(OrderError, match=re.escape("no option 'heat'; it takes 'weights', 'temperature'")):
+        search(graph, "agent", heat=1)
+    with pytest.raises(CheckpointError, match="there is no agent at"):
+        search(graph, "agent", weights=tmp_path / "none.npz")
+    (tmp_path / "bad.npz").write_bytes(b"not a file of weights")
+    with pytest.raises(CheckpointError, match="damaged"):
+        search(graph, "agent", weights=tmp_path / "bad.npz")
+
+
+def test_a_graph_beyond_the_limit(monkeypatch):
+    monkeypatch.setattr(order, "LARGEST", 5)
+    with pytest.raises(GraphSizeError, match="at most 5 vertices, this graph has 16; use order="):
+        search(random_graph(0), "agent")
+
+
+def test_weights_of_another_shape(tmp_path):
+    other = {name: dict(layer) for name, layer in WEIGHTS.items()}
+    other["embed"]["w"] = np.zeros((3, 16), np.float32)
+    weights.save(tmp_path / "w.npz", other, {})
+    with pytest.raises(CheckpointError, match="other features"):
+        weights.load(tmp_path / "w.npz")
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
+def test_families_make_graphs(family):
+    for seed in range(5):
+        graph = family(np.random.default_rng(seed), 40)
+        check_graph(graph)
+        sources = {edge.source for edge in graph.edges}
+        assert all(v in sources for v in range(len(graph.inputs), graph.num_vertices) if v not in graph.outputs)
+
+
+@pytest.mark.parametrize("rule", ["published", "executed"])
+def test_the_shipped_agent_beats_the_simple_orders_on_average(rule):
+    """On random programs of the test suite, which it has not seen."""
+    ratios = []
+    for seed in range(12):
+        problem = random_problem(100 + seed, rule, inputs=6, middle=35, outputs=5, degree=3)
+        simple = min(search(problem, name).multiplications for name in ("forward", "reverse", "markowitz"))
+        ratios.append(search(problem, "agent").multiplications / max(simple, 1))
+    assert np.exp(np.mean(np.log(ratios))) < 1.0
