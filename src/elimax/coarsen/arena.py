@@ -114,7 +114,7 @@ class Arena:
 
     def find(self, op: str, *args: Node, **params: Any) -> Node | None:
         """A node if it is there already."""
-        key, _ = self._key(op, tuple(sorted(params.items())), args)
+        key, _ = _key(op, tuple(sorted(params.items())), args)
         return self._interned.get(key)
 
     def raw(self, op: str, *args: Node, **params: Any) -> Node:
@@ -124,8 +124,8 @@ class Arena:
           ExpressionError: there is no such operation, or there are too many nodes.
         """
         given = tuple(sorted(params.items())) if params else ()
-        key, args = self._key(op, given, args)
-        return self._interned.get(key) or self._intern(op, given, args, result_dtype(op, given, args))
+        key, args = _key(op, given, args)
+        return self._interned.get(key) or self._make(key, op, given, args, result_dtype(op, given, args))
 
     def apply(self, op: str, *args: Node, **params: Any) -> Node:
         """A node in the simplest form that the rules find.
@@ -134,10 +134,10 @@ class Arena:
           ExpressionError: there is no such operation, or there are too many nodes.
         """
         given = tuple(sorted(params.items())) if params else ()
-        key, args = self._key(op, given, args)
+        key, args = _key(op, given, args)
         known = self._simplified.get(key)
         if known is None:
-            known = self._simplified[key] = self._apply(op, given, args)
+            known = self._simplified[key] = self._apply(key, op, given, args)
         return known
 
     def rebuilt(self, node: Node, args: tuple[Node, ...]) -> Node:
@@ -150,7 +150,7 @@ class Arena:
         """The variable or constant of another arena in this one."""
         return self._intern(node.op, node.params, (), node.dtype, node.value)
 
-    def _apply(self, op: str, params: tuple[tuple[str, Any], ...], args: tuple[Node, ...]) -> Node:
+    def _apply(self, key: Any, op: str, params: tuple[tuple[str, Any], ...], args: tuple[Node, ...]) -> Node:
         if self.rules.simplify:
             folded = self._folded(op, args)
             if folded is not None:
@@ -160,33 +160,46 @@ class Arena:
             if found is not None:
                 self.applied[rule.name] += 1
                 return found
-        return self._intern(op, params, args, result_dtype(op, params, args))
+        return self._interned.get(key) or self._make(key, op, params, args, result_dtype(op, params, args))
 
     def _folded(self, op: str, args: tuple[Node, ...]) -> Node | None:
-        if op not in FOLDED or not all(a.is_constant for a in args):
+        if op not in FOLDED:
             return None
+        for a in args:
+            if a.op != "constant":
+                return None
         if any(a.floating and a.dtype.itemsize < 4 for a in args):
             return None
         with np.errstate(all="ignore"):
             return self.constant(FOLDED[op](*(a.value for a in args)), result_dtype(op, (), args))
 
-    def _key(self, op: str, params: tuple[tuple[str, Any], ...], args: tuple[Node, ...]) -> tuple[Any, Any]:
-        found = OPERATIONS.get(op)
-        if found is not None and found.commutative and args[0].number > args[1].number:
-            args = args[::-1]
-        return (op, params, tuple(a.number for a in args)), args
-
     def _intern(self, op: str, params: Any, args: tuple[Node, ...], dtype: np.dtype, value: Any = None) -> Node:
         key = (op, params, tuple(a.number for a in args)) if args else (op, params, dtype)
-        node = self._interned.get(key)
-        if node is None:
-            if len(self.nodes) >= MOST_OPERATIONS:
-                raise ExpressionError(
-                    f"an expression has more than {MOST_OPERATIONS:,} operations; take a smaller part of the program"
-                )
-            node = self._interned[key] = Node(len(self.nodes), op, params, args, dtype, value)
-            self.nodes.append(node)
+        return self._interned.get(key) or self._make(key, op, params, args, dtype, value)
+
+    def _make(self, key: Any, op: str, params: Any, args: tuple[Node, ...], dtype: np.dtype, value: Any = None) -> Node:
+        if len(self.nodes) >= MOST_OPERATIONS:
+            raise ExpressionError(
+                f"an expression has more than {MOST_OPERATIONS:,} operations; take a smaller part of the program"
+            )
+        node = self._interned[key] = Node(len(self.nodes), op, params, args, dtype, value)
+        self.nodes.append(node)
         return node
+
+
+_COMMUTATIVE = frozenset(name for name, operation in OPERATIONS.items() if operation.commutative)
+
+
+def _key(op: str, params: tuple[tuple[str, Any], ...], args: tuple[Node, ...]) -> tuple[Any, Any]:
+    """What tells a node from others, and its operands in their order."""
+    if len(args) == 2:
+        x, y = args
+        if op in _COMMUTATIVE and x.number > y.number:
+            return (op, params, (y.number, x.number)), (y, x)
+        return (op, params, (x.number, y.number)), args
+    if len(args) == 1:
+        return (op, params, (args[0].number,)), args
+    return (op, params, tuple(a.number for a in args)), args
 
 
 def result_dtype(op: str, params: tuple[tuple[str, Any], ...], args: tuple[Node, ...]) -> np.dtype:

@@ -71,8 +71,9 @@ def derive(
     """
     graph = _graph(arena, sinks, variables)
     orders = (order,) if order else ORDERS if len(graph.edges) <= SMALL else ORDERS[:1]
-    found = [_derived(arena, graph, sinks, variables, name, finished) for name in orders]
-    return min(found, key=lambda derived: derived.cost.time)
+    found = [_derived(arena, graph, sinks, variables, name) for name in orders]
+    best = found[0] if len(found) == 1 else min(found, key=lambda derived: derived.cost.time)
+    return _finished(arena, best) if finished else best
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,19 +111,20 @@ def _partials(arena: Arena, node: Node) -> list[Node | None]:
     return [one] if node.op == TANGENT else local_partials(arena, node)
 
 
-def _derived(
-    arena: Arena, graph: _Graph, sinks: Sequence[Node], variables: Sequence[Node], order: str, finished: bool
-) -> Derived:
+def _derived(arena: Arena, graph: _Graph, sinks: Sequence[Node], variables: Sequence[Node], order: str) -> Derived:
     into = {target: dict(sources) for target, sources in graph.edges.items()}
     _eliminate(arena, into, {v.number for v in variables}, order)
-    rows = [[into.get(-1 - k, {}).get(v.number) for v in variables] for k in range(len(sinks))]
-    flat = [p for row in rows for p in row if p is not None]
-    values, partials = finish(arena, sinks, flat) if finished else (list(sinks), flat)
-    if finished and any(node.op == TANGENT for node in reachable([*values, *partials])):
+    rows = tuple(tuple(into.get(-1 - k, {}).get(v.number) for v in variables) for k in range(len(sinks)))
+    return Derived(tuple(sinks), rows, order)
+
+
+def _finished(arena: Arena, derived: Derived) -> Derived:
+    values, partials = finish(arena, derived.values, derived.sinks[len(derived.values) :])
+    if any(node.op == TANGENT for node in reachable([*values, *partials])):
         raise NotExpressible("a derivative rule that is not linear")
     found = iter(partials)
-    shaped = tuple(tuple(None if p is None else next(found) for p in row) for row in rows)
-    return Derived(tuple(values), shaped, order)
+    shaped = tuple(tuple(None if p is None else next(found) for p in row) for row in derived.partials)
+    return Derived(tuple(values), shaped, derived.order)
 
 
 def _eliminate(arena: Arena, into: dict[int, dict[int, Node]], fixed: set[int], order: str) -> None:
@@ -173,15 +175,17 @@ def _eliminate(arena: Arena, into: dict[int, dict[int, Node]], fixed: set[int], 
 
 
 def _unit(node: Node) -> bool:
-    return node.equals(1) or node.equals(-1)
+    return node.op == "constant" and node.value in (1, -1)
 
 
 def chain(arena: Arena, outer: Node, inner: Node) -> Node | None:
     """The product of two partials; None where it is zero."""
-    if outer.equals(0) or inner.equals(0):
+    if (outer.op == "constant" and outer.value == 0) or (inner.op == "constant" and inner.value == 0):
         return None
     if outer.dtype != inner.dtype:
         inner = arena.apply("convert_element_type", inner, new_dtype=str(outer.dtype))
+    if outer.op != "select_n" and inner.op != "select_n":
+        return arena.apply("mul", outer, inner)
     for mask, other in ((outer, inner), (inner, outer)):
         if mask.op == "select_n" and any(case.equals(0) for case in mask.args[1:]):
             zero = arena.constant(0, mask.dtype)

@@ -42,6 +42,15 @@ class Coarsened:
     program: Program
     segments: tuple[Segment, ...]
 
+    def measured(self, program: Program) -> tuple[Segment, ...]:
+        """The segments with the work that they take without simplification.
+
+        Args:
+          program: the program as it was.
+        """
+        uses = Uses(program)
+        return tuple(measured(uses, part) for part in self.segments)
+
     @property
     def parts(self) -> tuple[Part, ...]:
         """What it takes to find the segments again in an equal program."""
@@ -63,7 +72,7 @@ def coarsened(program: Program, method: str = "dynamic", largest: int = LARGEST)
         for part in parts:
             if len(part) > 1:
                 try:
-                    found.append(measured(uses, segment(uses, part)))
+                    found.append(segment(uses, part))
                 except (NotExpressible, ExpressionError):
                     continue
     return _joined(program, found)

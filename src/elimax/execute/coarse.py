@@ -29,6 +29,9 @@ MOST_KEPT = 1 << 24
 SLOWER = 2.0
 """A local Jacobian may be predicted to take so many times longer than JAX's tape, which the model prices too low."""
 
+DIRECTION = 3.0
+"""One direction of forward mode takes at most so many times longer than the function (Griewank and Walther, 3.2)."""
+
 SCALAR = 1.0
 """Nanoseconds for an operation of a program on scalars."""
 
@@ -94,7 +97,7 @@ class Segment:
         key = tuple(active)
         if key not in self._decided:
             decision, found = self._decide(key)
-            if decision.coarse and found is not None and self._shorter(found, key):
+            if decision.coarse and found is not None and self._shorter(decision, found, key):
                 decision = dataclasses.replace(decision, directional=True)
             self._decided[key] = decision, found
         return self._decided[key]
@@ -149,19 +152,16 @@ class Segment:
         results, pushed = jax.jvp(fun, [primals[k] for k in active], [tangents[k] for k in active])
         return results, [None if t.dtype == jax.dtypes.float0 else t for t in pushed]
 
-    def _shorter(self, found: Preaccumulation, active: tuple[bool, ...]) -> bool:
+    def _shorter(self, decision: Decision, found: Preaccumulation, active: tuple[bool, ...]) -> bool:
         """Whether JAX's own rules are predicted to be faster along one direction."""
-        avals = [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in self.closed.in_avals]
-
-        def along(primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
-            moved = [t if is_active else None for t, is_active in zip(tangents, active, strict=True)]
-            return [x for some in self._left_alone(primals, moved) for x in some if x is not None]
-
-        try:
-            closed = trace(lambda *xs: along(xs[: len(avals)], xs[len(avals) :]), [*avals, *avals])
-        except (TypeError, ValueError, NotImplementedError):  # custom_vjp
+        moved = [a for a, is_active in zip(self.closed.in_avals, active, strict=True) if is_active]
+        if sum(math.prod(a.shape) for a in moved) == 1:  # the only direction
             return False
-        return _least(closed, found.small) < _seconds(found, sum(math.prod(a.shape) for a in found.kept))
+        if decision.seconds is None:
+            own = _seconds(found, sum(math.prod(a.shape) for a in found.kept))
+        else:
+            own = decision.seconds[0]
+        return DIRECTION * _least(self.closed, found.small) < own
 
     def _decide(self, active: tuple[bool, ...]) -> tuple[Decision, Preaccumulation | None]:
         moved = [a for a, is_active in zip(self.closed.in_avals, active, strict=True) if is_active]

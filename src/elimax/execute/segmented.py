@@ -114,22 +114,32 @@ def _decide(
     if reference is None:
         return fine, none
     operations, time = reference
-    best, taken, limit = fine, dataclasses.replace(none, operations=(operations, operations)), GAIN * time
+    none = dataclasses.replace(none, operations=(operations, operations))
+    best, chosen, limit, seen = fine, None, GAIN * time, set()
     for method, largest in WAYS:
-        segments: list[Segment] = []
+        found: list[tuple[Program, Coarsened]] = []
 
-        def rewrite(program: Program, method: str = method, largest: int = largest, found: Any = segments) -> Program:
+        def rewrite(program: Program, method: str = method, largest: int = largest, found: Any = found) -> Program:
             joined = coarsened(program, method, largest)
             _remember(_PARTS, (fingerprint(program), method, largest), joined.parts)
-            found.extend(joined.segments)
+            found.append((program, joined))
             return joined.program
 
         lin = linearised(rewrite)
-        work = _work(emit(lin, search(lin)), inputs) if segments else None
+        program, joined = found[-1]
+        if joined.parts in seen or not joined.parts:
+            continue
+        seen.add(joined.parts)
+        if sum(s.after.operations for s in joined.segments) > operations:  # and the rest comes on top
+            continue
+        work = _work(emit(lin, search(lin)), inputs)
         if work is not None and work[1] < limit:
             limit = work[1]
-            best, taken = lin, _described(method, largest, segments, plan.multiplications, (operations, work[0]))
-    return best, taken
+            best, chosen = lin, (method, largest, program, joined, (operations, work[0]))
+    if chosen is None:
+        return fine, none
+    method, largest, program, joined, counts = chosen
+    return best, _described(method, largest, joined.measured(program), plan.multiplications, counts)
 
 
 def _work(emitted: Callable[..., Any], inputs: Sequence[Any]) -> tuple[int, float] | None:
