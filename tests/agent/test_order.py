@@ -179,3 +179,15 @@ def test_the_shipped_agent_beats_the_simple_orders_on_average(rule):
         simple = min(search(problem, name).multiplications for name in ("forward", "reverse", "markowitz"))
         ratios.append(search(problem, "agent").multiplications / max(simple, 1))
     assert np.exp(np.mean(np.log(ratios))) < 1.0
+
+
+def test_auto_asks_the_policy_when_there_is_no_time_to_search():
+    """Between a simple order and a search; without a limit on time, and with time to search, nothing changes."""
+    problem = Problem.from_graph(draw_graph(np.random.default_rng(3), 70), "published")
+    alone = search(problem, "agent").multiplications
+    simple = search(problem, "auto", max_evaluations=0)
+    quick = search(problem, "auto", budget=0.14)
+    assert simple.method != "agent"
+    assert quick.multiplications <= simple.multiplications
+    if quick.method == "agent":
+        assert quick.multiplications == alone < simple.multiplications

@@ -13,11 +13,15 @@ from elimax.order.annealing import annealing
 from elimax.order.limits import Limits, prices
 from elimax.order.portfolio import portfolio
 from elimax.order.progress import Progress
+from elimax.order.registry import find
 from elimax.order.result import Order
 from elimax.order.simple import simple_orders
 
 COMPILED = 0.15
 """Seconds that have to be left for a compiled search to be worth its start."""
+
+POLICY, POLICY_EACH = 0.02, 0.0005
+"""Seconds, and seconds per vertex, that have to be left to ask a trained policy where there is no time to search."""
 
 LARGE = 5000
 """Graphs with more vertices to eliminate get no bounds: the time is better spent on the order."""
@@ -39,7 +43,8 @@ def auto(
 
     Args:
       problem: the graph and the cost rule.
-      limits: time and work; without compiled code if less than about a tenth of a second is left.
+      limits: time and work; without compiled code if less than about a tenth of a second is left, then a trained
+        policy (`order="agent"`) is asked if there is time for one pass.
       seed: of the searches that draw random numbers.
       progress: receives the best order and bound as they are found.
       executor: where annealing runs: None for a thread beside the search for bounds, "processes", "ray", or an
@@ -58,7 +63,20 @@ def auto(
         worthwhile = len(problem.eliminable) > 1 and limits.evaluations != 0 and limits.left > COMPILED
         if worthwhile and not progress.ended:
             _search(problem, limits, seed, progress, executor)
+        elif (
+            problem.is_scalar
+            and limits.evaluations is None
+            and not progress.ended
+            and limits.left > POLICY + POLICY_EACH * len(problem.eliminable)
+        ):
+            _ask_the_policy(problem, seed, progress)
     return progress.result()
+
+
+def _ask_the_policy(problem: Problem, seed: int, progress: Progress) -> None:
+    """One pass of the trained agent."""
+    progress.offer(find("agent")(problem, Limits(evaluations=1), seed))
+    progress.count(1)
 
 
 def _search(problem: Problem, limits: Limits, seed: int, progress: Progress, executor: str | Executor | None) -> None:

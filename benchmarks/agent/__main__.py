@@ -1,0 +1,149 @@
+"""The learning agent: counts learnt from nothing, orders of unseen graphs, and the agent against annealing.
+
+    python -m benchmarks.agent                                # everything but training; prints the tables
+    python -m benchmarks.agent --parts heldout --write        # and writes them into docs/agent.md
+    python -m benchmarks.agent --parts time --sizes 500
+
+Trainings are not repeated: their curves and settings lie in ``benchmarks/agent/curves``; the command that made each
+stands in its settings file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+if str(ROOT) not in sys.path:  # run as a folder, not as a module
+    sys.path.insert(0, str(ROOT))
+
+from benchmarks.agent import equal_time, heldout  # noqa: E402
+from benchmarks.orders import document, report  # noqa: E402
+
+PARTS = ("curves", "heldout", "time")
+CURVES = Path(__file__).parent / "curves"
+AIMS = {
+    "roe_flux_1d": (320, 320, 295),
+    "robot_arm_6dof": (231, 231, 221),
+    "human_heart_dipole": (148, 148, 148),
+    "propane_combustion": (88, 88, 88),
+    "random_g": (417, 416, 409),
+    "black_scholes_jacobian": (307, 307, 297),
+}
+"""Count asked for, best published, best known, under the published rule."""
+
+
+def curves() -> str:
+    """What the trainings in the folder reached, and when."""
+    rows = ["| task | method | asked for | reached | best known | games | s of training | CPU s | seed |"]
+    rows.append("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for folder in sorted(path for path in CURVES.iterdir() if (path / "curve.csv").exists()):
+        settings = tomllib.loads((folder / "settings.toml").read_text(encoding="utf-8"))
+        with open(folder / "curve.csv", encoding="utf-8") as file:
+            points = list(csv.DictReader(file))
+        task = settings.pop("task")
+        best = min(float(point["best"]) for point in points)
+        first = next(point for point in points if float(point["best"]) == best)
+        asked, _, known = AIMS.get(task, (None, None, None))
+        method = settings.get("method", "ppo") + (" with expert" if settings.get("expert") else "")
+        spent = f"{int(first['games']):,} | {float(first['seconds']):.0f} | {float(first['cpu_seconds']):.0f}"
+        rows.append(f"| {task} | {method} | {asked} | {best:.0f} | {known} | {spent} | {settings.get('seed', 0)} |")
+    return "\n".join(rows)
+
+
+def unseen(folder: Path, rules: list[str], kinds: tuple[str, ...], passes: int) -> tuple[str, list[dict]]:
+    """Policy alone and the best of some passes against the best of the simple orders."""
+    from elimax.elimination.problem import Problem
+    from elimax.order import search
+
+    made = []
+    for source, name, graph in heldout.graphs(folder, kinds):
+        for rule in rules:
+            problem = Problem.from_graph(graph, rule)
+            simple = min(search(problem, order).multiplications for order in ("forward", "reverse", "markowitz"))
+            start = time.process_time()
+            alone = search(problem, "agent").multiplications
+            seconds = time.process_time() - start
+            best = search(problem, "agent", max_evaluations=passes).multiplications
+            row = {"source": source, "name": name, "rule": rule, "vertices": len(graph.eliminable), "simple": simple}
+            made.append(row | {"agent": alone, "best": best, "seconds": round(seconds, 4)})
+            print(*made[-1].values(), file=sys.stderr, flush=True)
+    rows = [
+        "| graphs | rule | number | policy alone: better, equal, worse | geometric mean "
+        f"| best of {passes}: better, equal, worse | geometric mean |"
+    ]
+    rows.append("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
+    for rule in rules:
+        sources = list(dict.fromkeys(row["source"] for row in made))
+        for source in [*sources, "all"]:
+            some = [row for row in made if row["rule"] == rule and source in (row["source"], "all")]
+            cells = []
+            for column in ("agent", "best"):
+                ratios = [max(row[column], 1) / max(row["simple"], 1) for row in some]
+                mean = math.exp(sum(map(math.log, ratios)) / max(len(ratios), 1))
+                counts = [sum(r < 1 for r in ratios), sum(r == 1 for r in ratios), sum(r > 1 for r in ratios)]
+                cells.append(f"{counts[0]}, {counts[1]}, {counts[2]} | {mean:.3f}")
+            rows.append(f"| {source} | {rule} | {len(some)} | {cells[0]} | {cells[1]} |")
+    return "\n".join(rows), made
+
+
+def at_equal_time(rows: list[dict]) -> str:
+    """Counts within each time."""
+    lines = ["| vertices | rule | s allowed | agent | s | annealing | s | best simple order |"]
+    lines.append("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for row in rows:
+        if row["method"] != "agent":
+            continue
+        same = [other for other in rows if (other["vertices"], other["rule"]) == (row["vertices"], row["rule"])]
+        other = next(o for o in same if o["method"] == "annealing" and o["allowed"] == row["allowed"])
+        simple = min(o["count"] for o in same if o["allowed"] is None)
+        lines.append(
+            f"| {row['vertices']:,} | {row['rule']} | {row['allowed']} | {row['count']:,} | {row['seconds']} "
+            f"| {other['count']:,} | {other['seconds']} | {simple:,} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measures, prints, and writes where asked to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--graphs", type=Path, default=ROOT.parent / "shared" / "graphs", help="folder of graph files")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--rules", nargs="+", default=["published", "executed"])
+    parser.add_argument("--kinds", nargs="+", default=["published", "zoo", "cutest"], help="sources of unseen graphs")
+    parser.add_argument("--passes", type=int, default=16)
+    parser.add_argument("--sizes", nargs="+", type=int, default=list(equal_time.SIZES))
+    parser.add_argument("--json", type=Path, help="file for the figures; those of other sizes in it are kept")
+    parser.add_argument("--write", action="store_true", help="write docs/agent.md and docs/agent.svg")
+    options = parser.parse_args()
+    made: dict[str, str] = {}
+    figures: dict = json.loads(options.json.read_text()) if options.json and options.json.exists() else {}
+    if "curves" in options.parts:
+        made["curves"] = curves()
+    if "heldout" in options.parts:
+        made["heldout"], figures["heldout"] = unseen(
+            options.graphs, options.rules, tuple(options.kinds), options.passes
+        )
+    if "time" in options.parts:
+        rows = [row for size in options.sizes for rule in options.rules for row in equal_time.measure(size, rule)]
+        new = {row["vertices"] for row in rows}
+        kept = [row for row in figures.get("time", []) if row["vertices"] not in new]
+        figures["time"] = sorted(kept + rows, key=lambda row: row["vertices"])
+        made["time"] = at_equal_time(figures["time"])
+    print("\n\n".join(made.values()))
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    if options.write:
+        document.write(ROOT / "docs" / "agent.md", made, report.machine(1))
+        if "time" in made:
+            equal_time.draw([r for r in figures["time"] if r["rule"] == "published"], ROOT / "docs" / "agent.svg")
+
+
+if __name__ == "__main__":
+    main()
