@@ -47,7 +47,7 @@ def curves() -> str:
         settings = tomllib.loads((folder / "settings.toml").read_text(encoding="utf-8"))
         with open(folder / "curve.csv", encoding="utf-8") as file:
             points = list(csv.DictReader(file))
-        task = settings.pop("task")
+        task = folder.name.partition("-")[0]
         best = min(float(point["best"]) for point in points)
         first = next(point for point in points if float(point["best"]) == best)
         asked, _, known = AIMS.get(task, (None, None, None))
@@ -55,6 +55,32 @@ def curves() -> str:
         spent = f"{int(first['games']):,} | {float(first['seconds']):.0f} | {float(first['cpu_seconds']):.0f}"
         rows.append(f"| {task} | {method} | {asked} | {best:.0f} | {known} | {spent} | {settings.get('seed', 0)} |")
     return "\n".join(rows)
+
+
+def draw_curves(path: Path) -> None:
+    """Best and mean count over the seconds of CPU of every training."""
+    from matplotlib.figure import Figure
+
+    folders = sorted(path for path in CURVES.iterdir() if (path / "curve.csv").exists())
+    columns = 3
+    figure = Figure(figsize=(4.0 * columns, 2.8 * -(-len(folders) // columns)), layout="constrained")
+    panels = figure.subplots(-(-len(folders) // columns), columns, squeeze=False).ravel()
+    for axes in panels[len(folders) :]:
+        axes.set_visible(False)
+    for axes, folder in zip(panels, folders, strict=False):
+        with open(folder / "curve.csv", encoding="utf-8") as file:
+            points = list(csv.DictReader(file))
+        seconds = [float(point["cpu_seconds"]) for point in points]
+        for name, label in (("mean", "mean of a round"), ("best", "best so far")):
+            axes.plot(seconds, [float(point[name]) for point in points], label=label)
+        asked = AIMS.get(folder.name.partition("-")[0], (None,))[0]
+        if asked is not None:
+            axes.axhline(asked, color="0.6", linestyle=":", label="asked for")
+        axes.set_title(folder.name, fontsize="medium")
+        axes.set_xlabel("CPU seconds")
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].legend(frameon=False)
+    figure.savefig(path)
 
 
 def unseen(folder: Path, rules: list[str], kinds: tuple[str, ...], passes: int) -> tuple[str, list[dict]]:
@@ -120,7 +146,7 @@ def main() -> None:
     parser.add_argument("--passes", type=int, default=16)
     parser.add_argument("--sizes", nargs="+", type=int, default=list(equal_time.SIZES))
     parser.add_argument("--json", type=Path, help="file for the figures; those of other sizes in it are kept")
-    parser.add_argument("--write", action="store_true", help="write docs/agent.md and docs/agent.svg")
+    parser.add_argument("--write", action="store_true", help="write docs/agent.md and its pictures")
     options = parser.parse_args()
     made: dict[str, str] = {}
     figures: dict = json.loads(options.json.read_text()) if options.json and options.json.exists() else {}
@@ -141,6 +167,8 @@ def main() -> None:
         options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     if options.write:
         document.write(ROOT / "docs" / "agent.md", made, report.machine(1))
+        if "curves" in made:
+            draw_curves(ROOT / "docs" / "agent_curves.svg")
         if "time" in made:
             equal_time.draw([r for r in figures["time"] if r["rule"] == "published"], ROOT / "docs" / "agent.svg")
 

@@ -22,6 +22,7 @@ PLAIN_SECONDS = 10.0
 @click.option("--method", help='"ppo" or "gumbel".')
 @click.option("--rule", help='Cost rule, "published" or "executed".')
 @click.option("--iterations", type=int, help="Rounds of play and learning.")
+@click.option("--until", type=int, help="Stop after so many rounds, before the settings' number; it can go on later.")
 @click.option("--minutes", type=float, help="Time of training in all.")
 @click.option("--games", type=int, help="Games at once.")
 @click.option("--seed", type=int, help="Seed.")
@@ -38,6 +39,7 @@ def train(
     config: Path | None,
     output: Path | None,
     fresh: bool,
+    until: int | None,
     export: Path | None,
     all_devices: bool,
     distributed: str | None,
@@ -67,7 +69,7 @@ def train(
     trainer = Trainer(chosen, given, folder, devices)
     if trainer.iteration:
         click.echo(f"going on after round {trainer.iteration} of {folder}", err=True)
-    _run(trainer, chosen.iterations)
+    _run(trainer, min(chosen.iterations, until or chosen.iterations))
     if devices.writes:
         _finish(trainer, folder, export, as_json)
 
@@ -109,7 +111,7 @@ def _run(trainer: Any, rounds: int) -> None:
                     told = time.perf_counter()
                     click.echo(_line(row), err=True)
 
-            trainer.run(plainly)
+            trainer.run(plainly, rounds)
             return
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -117,7 +119,7 @@ def _run(trainer: Any, rounds: int) -> None:
         columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         with Progress(*columns, console=Console(stderr=True)) as bar:
             line = bar.add_task("", total=rounds, completed=trainer.iteration)
-            trainer.run(lambda row: bar.update(line, description=_line(row), completed=int(row["iteration"])))
+            trainer.run(lambda row: bar.update(line, description=_line(row), completed=int(row["iteration"])), rounds)
     except KeyboardInterrupt:
         click.echo("interrupted; the checkpoint is written, the same command goes on", err=True)
 
