@@ -359,6 +359,11 @@ def nested(equation: Equation) -> list[Any]:
     return found
 
 
+def primitive_names(closed: Any) -> frozenset[str]:
+    """Names of all primitives of a closed jaxpr, nested ones included."""
+    return frozenset(_names(closed.jaxpr))
+
+
 def subprograms(params: dict[str, Any]) -> list[list[str]]:
     """Names of all primitives, nested ones included, of each jaxpr among an equation's parameters."""
     found = []

@@ -195,8 +195,25 @@ def limit_of(max_memory: float | str | None) -> float | None:
     return None if max_memory is None else parse_bytes(max_memory)
 
 
-def _differentiated(fun: Any, argnums: Any, options: Options, method: Method) -> Callable[..., tuple[Any, Any, Any]]:
-    """The function ``(args, kwargs) -> (value, tree of blocks, aux)``, after the checks that need no arguments."""
+def _differentiated(
+    fun: Any,
+    argnums: Any,
+    options: Options,
+    method: Method,
+    *,
+    on_trace: Callable[[Any], None] | None = None,
+    symmetry: execute.Symmetry | None = None,
+) -> Callable[..., tuple[Any, Any, Any]]:
+    """The function ``(args, kwargs) -> (value, tree of blocks, aux)``, after the checks that need no arguments.
+
+    Args:
+      fun: as for ``jacobian``.
+      argnums: as for ``jacobian``.
+      options: what is asked of it.
+      method: how it is computed.
+      on_trace: called with the traced function.
+      symmetry: of the blocks, where ``fun`` is the Jacobian of a function that tells about itself.
+    """
     check_callable(fun)
     numbers = normalise_argnums(argnums)
     if method.output not in execute.OUTPUTS:
@@ -214,6 +231,15 @@ def _differentiated(fun: Any, argnums: Any, options: Options, method: Method) ->
     def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
         call = make_call(name, numbers, args, kwargs)
         flat = FlatFunction(fun, name, call, options)
+        if symmetry is not None:
+            symmetry.forget()
+
+        def see(closed: Any) -> None:
+            if symmetry is not None:
+                symmetry.groups = flat.pairs()
+            if on_trace is not None:
+                on_trace(closed)
+
         arrays = flat.arrays
         if not arrays:  # integers alone: there is nothing to eliminate
             outputs, aux = flat()
@@ -232,6 +258,8 @@ def _differentiated(fun: Any, argnums: Any, options: Options, method: Method) ->
                     elementary=method.elementary,
                     max_memory=method.max_memory,
                     name=name,
+                    on_trace=see,
+                    symmetry=symmetry,
                 )
             except Exception as error:  # the function needs values, or it is wrong, or elimax is
                 if isinstance(error, ElimaxError) and not isinstance(error, StructureError):
@@ -245,10 +273,14 @@ def _differentiated(fun: Any, argnums: Any, options: Options, method: Method) ->
     return run
 
 
-def reverse_jacobian(fun: Any, argnums: Any, options: Options) -> Callable[..., Any]:
+def reverse_jacobian(fun: Any, argnums: Any, options: Options, symmetry: execute.Symmetry) -> Callable[..., Any]:
     """The inner Jacobian of a Hessian: dtype rules and block dtypes of jacrev, order found by search."""
     run = _differentiated(
-        fun, argnums, dataclasses.replace(options, rule=Rule.REVERSE), Method(form="plain", input_dtypes=True)
+        fun,
+        argnums,
+        dataclasses.replace(options, rule=Rule.REVERSE),
+        Method(form="plain", input_dtypes=True),
+        on_trace=symmetry.see,
     )
 
     @wraps(fun, "Inner Jacobian of {fun}.")
@@ -259,6 +291,8 @@ def reverse_jacobian(fun: Any, argnums: Any, options: Options) -> Callable[..., 
     return inner
 
 
-def forward_jacobian(fun: Any, argnums: Any, options: Options, method: Method) -> Callable[..., tuple[Any, Any, Any]]:
+def forward_jacobian(
+    fun: Any, argnums: Any, options: Options, method: Method, symmetry: execute.Symmetry
+) -> Callable[..., tuple[Any, Any, Any]]:
     """The outer Jacobian of a Hessian: dtype rules of jacfwd."""
-    return _differentiated(fun, argnums, dataclasses.replace(options, rule=Rule.FORWARD), method)
+    return _differentiated(fun, argnums, dataclasses.replace(options, rule=Rule.FORWARD), method, symmetry=symmetry)

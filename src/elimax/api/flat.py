@@ -132,6 +132,19 @@ class FlatFunction:
             result, aux = result
         return self._record_outputs(result), self._traced_integers(result) + self._record_aux(aux)
 
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """For a function that is a Jacobian by these arguments: each result's place in the tree of the blocks.
+
+        Returns:
+          For each differentiated result, the number of a result of the differentiated function, and the number of the
+          argument by which it is differentiated; empty where dtypes differ, or results and arguments are no such tree.
+        """
+        leaves, count = self.record.outputs, len(self.inputs)
+        same = {(leaf.kind, leaf.dtype) for leaf in (*leaves, *self.inputs) if leaf.kind is not Kind.CONSTANT}
+        if len(same) != 1 or next(iter(same))[0] is not Kind.DIRECT or len(leaves) % count:
+            return ()
+        return tuple(divmod(k, count) for k, leaf in enumerate(leaves) if leaf.kind is Kind.DIRECT)
+
     def _unflatten(self, arrays: tuple[Any, ...]) -> Any:
         supply = iter(arrays)
         leaves = []

@@ -8,6 +8,7 @@ from typing import Any
 from elimax.api.first_order import Method, forward_jacobian, limit_of, reverse_jacobian
 from elimax.api.flat import Options
 from elimax.api.metadata import wraps
+from elimax.execute import Symmetry
 
 
 def hessian(
@@ -56,10 +57,10 @@ def hessian(
        [  -2. -480.]]
     """
     options = Options(has_aux, holomorphic)
-    inner = reverse_jacobian(fun, argnums, options)
-    run = forward_jacobian(
-        inner, argnums, options, Method(order, cost, output, form, layout, elementary, limit_of(max_memory))
-    )
+    symmetry = Symmetry()
+    inner = reverse_jacobian(fun, argnums, options, symmetry)
+    method = Method(order, cost, output, form, layout, elementary, limit_of(max_memory))
+    run = forward_jacobian(inner, argnums, options, method, symmetry)
 
     @wraps(fun, f"Hessian of {{fun}} with respect to positional argument(s) {argnums}, with the arguments of {{fun}}.")
     def hessian_of_fun(*args: Any, **kwargs: Any) -> Any:

@@ -4,6 +4,7 @@ from elimax.emit import ELEMENTARY, FORMS, LAYOUTS
 from elimax.execute.evaluate import Evaluation, evaluate, linearisation_for, plan_for
 from elimax.execute.layout import OUTPUTS
 from elimax.execute.pattern import BlockPattern, pattern_for
+from elimax.execute.symmetric import Symmetry
 
 __all__ = [
     "ELEMENTARY",
@@ -12,6 +13,7 @@ __all__ = [
     "OUTPUTS",
     "BlockPattern",
     "Evaluation",
+    "Symmetry",
     "evaluate",
     "linearisation_for",
     "pattern_for",

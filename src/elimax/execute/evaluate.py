@@ -29,6 +29,7 @@ from elimax.execute.modes import ELIMINATION, MOST_PRODUCTS, Emit, cheapest, mod
 from elimax.execute.remaining import MOST_ENTRIES, num_entries
 from elimax.execute.run import run
 from elimax.execute.segmented import COARSE, Linearise, again, planned
+from elimax.execute.symmetric import Symmetry, mirrored
 from elimax.execute.through import Through, run_through
 from elimax.graph.hashing import structural_hash
 from elimax.partials.build import Linearisation, linearise
@@ -97,6 +98,8 @@ def evaluate(
     elementary: str = "exact",
     max_memory: float | None = None,
     name: str = "",
+    on_trace: Callable[[Any], None] | None = None,
+    symmetry: Symmetry | None = None,
 ) -> Evaluation:
     """Values and Jacobian of a flat function.
 
@@ -114,12 +117,16 @@ def evaluate(
       elementary: one of `ELEMENTARY`.
       max_memory: bytes that are not to be exceeded; None for those of the machine.
       name: of the function, for people.
+      on_trace: called with the traced function.
+      symmetry: of the blocks of a Hessian, known once the function is traced.
 
     Raises:
       MemoryLimitError: if the result does not fit, or no way to it.
       ModeError: if JAX does not do the mode that the plan names.
     """
     traced = trace_flat(fun, inputs)
+    if on_trace is not None:
+        on_trace(traced.closed)
     if traced.symbolic:
         return _by_jax(traced, inputs, output)
     if isinstance(order, str) and order == COARSE:
@@ -131,7 +138,7 @@ def evaluate(
         plan = plan_of(lin, order, cost=cost, budget=budget, seed=seed)
     if isinstance(order, str) and order in ("auto", COARSE):
         plan = with_modes(plan, traced, lin, inputs, output)
-    emit = _elimination(traced, lin, plan, output, values)
+    emit = _elimination(traced, lin, plan, output, values, symmetry)
     if max_memory is not None:
         plan = within(plan, max_memory, traced.closed, lin, inputs, output, values, emit)
     if plan.mode in COLOURED or (plan.mode in JAX_MODES and output == "dense"):
@@ -188,7 +195,9 @@ def _mode(plan: Plan, traced: Traced, lin: Linearisation, output: str, values: b
     return modes_of(traced.closed, traced.num_outputs, values)[plan.mode]
 
 
-def _elimination(traced: Traced, lin: Linearisation, plan: Plan, output: str, values: bool) -> Emit:
+def _elimination(
+    traced: Traced, lin: Linearisation, plan: Plan, output: str, values: bool, symmetry: Symmetry | None = None
+) -> Emit:
     """What emits values of results, auxiliary values and blocks by elimination."""
     wanted = range(0 if values else traced.num_outputs, len(lin.program.outputs))
 
@@ -196,13 +205,28 @@ def _elimination(traced: Traced, lin: Linearisation, plan: Plan, output: str, va
         found = None if through is None else run_through(lin, plan.order, arrays, wanted, through)
         results, edges = run(lin, plan.order, arrays) if found is None else found
         outputs, aux = results[: traced.num_outputs], results[traced.num_outputs :]
-        return (outputs if values else []), aux, _blocks(lin, edges, arrays, outputs, output)
+        return (outputs if values else []), aux, _blocks(lin, edges, arrays, outputs, output, symmetry)
 
     return emit
 
 
-def _blocks(lin: Linearisation, edges: Edges, inputs: Sequence[Any], outputs: Sequence[Any], output: str) -> Any:
+def _blocks(
+    lin: Linearisation,
+    edges: Edges,
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+    output: str,
+    symmetry: Symmetry | None,
+) -> Any:
     """The blocks of the Jacobian from the edges that remain, row by row."""
+    if symmetry is not None:
+        keys = {
+            (i, j): (source, vertex)
+            for i, vertex in enumerate(lin.outputs)
+            for j, source in enumerate(lin.inputs)
+            if vertex is not None and (source, vertex) in edges
+        }
+        edges = mirrored(edges, keys, symmetry, diagonals=output == "dense")
     blocks = []
     for result, vertex in zip(outputs, lin.outputs, strict=True):
         row = []
