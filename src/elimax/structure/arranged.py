@@ -13,13 +13,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from elimax.structure.dense_lanes import NUM_LANES, NUM_STACKED, lanes
+from elimax.structure.dense_lanes import rows_of
 
 _COLUMNS = 64
 """Up to this many columns are taken apart to change their order."""
-
-_ROWS = 64
-"""With up to this many rows, columns are stacked and transposed, a few at a time."""
 
 
 def arranged(flats: Sequence[Any], places: Sequence[np.ndarray], leads: Sequence[int]) -> Any:
@@ -64,8 +61,7 @@ def _segment(flats: Sequence[Any], places: Sequence[np.ndarray], leads: Sequence
         single = [piece[:, k : k + 1] for piece in pieces for k in range(piece.shape[1])]
         pieces = [single[k] for k in np.argsort(columns)]
     shape = leads[0], columns.size
-    together = lanes(pieces, shape, flats[0].dtype, NUM_LANES if leads[0] > _ROWS else NUM_STACKED)
-    return together.ravel()
+    return rows_of(pieces, shape, flats[0].dtype).ravel()
 
 
 def _columns(places: Sequence[np.ndarray], leads: Sequence[int]) -> np.ndarray | None:

@@ -42,7 +42,19 @@ _STACKED_AT_ONCE = 768
 """Cells that XLA stacks in the thread of its caller. Stacking is not counted as work; what is stacked may be."""
 
 
-def lanes(pieces: Sequence[Any], shape: tuple[int, ...], dtype: Any, at_once: int = NUM_LANES) -> Any:
+def rows_of(pieces: Sequence[Any], shape: tuple[int, ...], dtype: Any) -> Any:
+    """`lanes` for sorted coordinates: rows that are far more than columns, without zeros among them.
+
+    Selects pay as long as all columns are one group. The compiler does not unroll more than about eight of them, and
+    then computes the columns, with the sines in them, for more lanes than their own.
+    """
+    width = sum(piece.shape[-1] for piece in pieces)
+    return lanes(pieces, shape, dtype, NUM_STACKED, stacked=width > NUM_STACKED)
+
+
+def lanes(
+    pieces: Sequence[Any], shape: tuple[int, ...], dtype: Any, at_once: int = NUM_LANES, stacked: bool = False
+) -> Any:
     """Concatenate along the last axis.
 
     Args:
@@ -50,6 +62,7 @@ def lanes(pieces: Sequence[Any], shape: tuple[int, ...], dtype: Any, at_once: in
       shape: of the result.
       dtype: of the result.
       at_once: columns of one group.
+      stacked: whether groups are stacked and transposed wherever they are.
     """
     parts: list[Any] = []
     columns: list[Any] = []
@@ -58,7 +71,7 @@ def lanes(pieces: Sequence[Any], shape: tuple[int, ...], dtype: Any, at_once: in
         count = -(-len(columns) // at_once)
         for k in range(count):
             group = columns[k * len(columns) // count : (k + 1) * len(columns) // count]
-            parts.append(_group(group, shape[:-1], dtype))
+            parts.append(_group(group, shape[:-1], dtype, stacked))
         columns.clear()
 
     for piece in pieces:
@@ -77,7 +90,7 @@ def lanes(pieces: Sequence[Any], shape: tuple[int, ...], dtype: Any, at_once: in
     return lax.concatenate(parts, len(shape) - 1) if len(parts) > 1 else parts[0]
 
 
-def _group(columns: Sequence[Any], shape: tuple[int, ...], dtype: Any) -> Any:
+def _group(columns: Sequence[Any], shape: tuple[int, ...], dtype: Any, stacked: bool) -> Any:
     """Columns [*shape], None for zeros, side by side: [*shape, columns]."""
     count = len(columns)
     there = [k for k, column in enumerate(columns) if column is not None]
@@ -91,6 +104,8 @@ def _group(columns: Sequence[Any], shape: tuple[int, ...], dtype: Any) -> Any:
         return _stacked(dict(zip(there, arrays, strict=True)), count, shape, dtype)
 
     given = [columns[k] for k in there]
+    if stacked:
+        return by_stacking(given, dtype)
     if not shape:
         return by_stacking(given, dtype) if count <= NUM_STACKED else by_selects(given, dtype)
     size = count * math.prod(shape)

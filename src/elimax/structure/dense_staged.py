@@ -15,7 +15,14 @@ Way = Callable[[Sequence[Any], Any], Any]
 """Maps the value arrays of the terms, and a dtype, to the box."""
 
 
-def staged(small: Way, wide: Way, is_wide: Callable[[int], bool], arrays: Sequence[Any], dtype: Any) -> Any:
+def staged(
+    small: Way,
+    wide: Way,
+    is_wide: Callable[[int], bool],
+    arrays: Sequence[Any],
+    dtype: Any,
+    platform: str | None = None,
+) -> Any:
     """Write a box in the way that suits the batch, which is known where the program is lowered.
 
     Args:
@@ -24,6 +31,7 @@ def staged(small: Way, wide: Way, is_wide: Callable[[int], bool], arrays: Sequen
       is_wide: maps the size of the batch to whether the second way is taken.
       arrays: what is written.
       dtype: of the box.
+      platform: the only one where the second way is taken; None for all.
     """
     traced = [k for k, array in enumerate(arrays) if isinstance(array, Tracer)]
     if not traced or not all(is_local(arrays[k]) for k in traced):
@@ -39,7 +47,8 @@ def staged(small: Way, wide: Way, is_wide: Callable[[int], bool], arrays: Sequen
         return fun
 
     def choose(where: Place) -> Callable[..., list[Any]] | None:
-        return _batched(with_way(wide), where) if is_wide(math.prod(where.sizes)) else None
+        taken = platform in (None, where.platform) and is_wide(math.prod(where.sizes))
+        return _batched(with_way(wide), where) if taken else None
 
     operands = [arrays[k] for k in traced]
     closed = jax.make_jaxpr(with_way(small))(*(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in operands))

@@ -18,16 +18,16 @@ from jax import lax
 
 from elimax.structure.arranged import arranged
 from elimax.structure.arrays import Masked, Value, as_array, as_array_over_labels, cast
-from elimax.structure.dense_lanes import NUM_LANES, NUM_STACKED, lanes
+from elimax.structure.dense_lanes import rows_of
+from elimax.structure.dense_staged import staged
 from elimax.structure.positions import positions
 from elimax.structure.rowwise import Box, Member, Rowwise, Tree, rowwise
 from elimax.structure.term import Term
+from elimax.structure.windows import Offset, needs_windows, nested, windowed
 
-_FEW_ROWS = 64
-"""Up to this many rows are stacked and transposed, a few columns at a time."""
-
-_MOST_WRITTEN = 1 << 18
-"""Up to so many indices are a constant, which is copied in less time than it takes to count."""
+_MOST_WRITTEN, _MOST_WRITTEN_APART = 1 << 18, 1 << 23
+"""Up to so many indices are a constant, which is copied in less time than it takes to count; the larger number where
+boxes are put together, which takes several passes."""
 
 _MOST_RUNS = 64
 """Up to this many pieces of a row are put side by side; more are gathered by their number within the row."""
@@ -48,7 +48,8 @@ def coordinates(values: Sequence[Value], terms: Sequence[Term], dtype: Any, rank
     found = rowwise(tuple(terms)) if terms and rank else None
     if found is None:
         return _by_table(values, terms, dtype, rank)
-    small = found.num_entries * rank <= _MOST_WRITTEN
+    apart = nested(found.tree)
+    small = found.num_entries * rank <= (_MOST_WRITTEN_APART if apart else _MOST_WRITTEN)
     index = jnp.asarray(_sorted(tuple(terms))[0].T) if small else indices(found)
     return index, data_of(found, values, terms, dtype)
 
@@ -84,16 +85,27 @@ def data_of(found: Rowwise, values: Sequence[Value], terms: Sequence[Term], dtyp
     """Values [entries] of sorted coordinates."""
     arrays = [_traced(value, term, dtype) for value, term in zip(values, terms, strict=True)]
 
-    def side_by_side(boxes: Sequence[Box]) -> Any:
-        sizes = boxes[0].sizes[:-1]
-        pieces = [piece for box in boxes for piece in _box_pieces(box, arrays, terms, dtype)]
-        flat = [piece.reshape(*sizes, piece.shape[-1]) for piece in pieces]
-        at_once = NUM_LANES if math.prod(sizes) > _FEW_ROWS else NUM_STACKED
-        return lanes(flat, (*sizes, sum(piece.shape[-1] for piece in flat)), dtype, at_once)
+    def part(tree: Tree, arrays: Sequence[Any], offset: Offset) -> Any:
+        def of_box(box: Box) -> Any:
+            return _box_values(box, arrays, terms, dtype, offset)
 
-    return _joined(found.tree, lambda box: _box_values(box, arrays, terms, dtype), side_by_side).reshape(
-        found.num_entries
-    )
+        def side_by_side(boxes: Sequence[Box]) -> Any:
+            sizes = boxes[0].sizes[:-1]
+            pieces = [piece for box in boxes for piece in _box_pieces(box, arrays, terms, dtype, offset)]
+            flat = [piece.reshape(*sizes, piece.shape[-1]) for piece in pieces]
+            return rows_of(flat, (*sizes, sum(piece.shape[-1] for piece in flat)), dtype)
+
+        return _joined(tree, of_box, side_by_side)
+
+    def at_once(arrays: Sequence[Any], _: Any) -> Any:
+        return part(found.tree, arrays, None).reshape(found.num_entries)
+
+    def in_windows(arrays: Sequence[Any], _: Any) -> Any:
+        return windowed(found.tree, lambda tree, offset: part(tree, arrays, offset), dtype)
+
+    if not needs_windows(found.tree):
+        return at_once(arrays, dtype)
+    return staged(at_once, in_windows, lambda batch: batch == 1, arrays, dtype, platform="cpu")
 
 
 def _joined(
@@ -149,15 +161,17 @@ def _traced(value: Value, term: Term, dtype: Any) -> Any:
     return value
 
 
-def _box_values(box: Box, arrays: Sequence[Any], terms: Sequence[Term], dtype: Any) -> Any:
-    """Values of a box: [digits..., width]."""
-    pieces = _box_pieces(box, arrays, terms, dtype)
-    return pieces[0] if len(pieces) == 1 else lanes(pieces, (*box.sizes, box.width), dtype)
+def _box_values(box: Box, arrays: Sequence[Any], terms: Sequence[Term], dtype: Any, offset: Offset) -> Any:
+    """Values of a box: [digits..., width]; ``offset`` moves it along a digit."""
+    pieces = _box_pieces(box, arrays, terms, dtype, offset)
+    return pieces[0] if len(pieces) == 1 else rows_of(pieces, (*box.sizes, box.width), dtype)
 
 
-def _box_pieces(box: Box, arrays: Sequence[Any], terms: Sequence[Term], dtype: Any) -> list[Any]:
+def _box_pieces(box: Box, arrays: Sequence[Any], terms: Sequence[Term], dtype: Any, offset: Offset) -> list[Any]:
     """The same in pieces along the last axis."""
-    pieces = [_member_values(box, member, arrays[member.number], terms[member.number]) for member in box.members]
+    pieces = [
+        _member_values(box, member, arrays[member.number], terms[member.number], offset) for member in box.members
+    ]
     if box.inner or (len(pieces) == 1 and np.array_equal(box.order, np.arange(box.order.size)) and not _adds(box)):
         return pieces
     bounds = np.cumsum([0, *(member.width for member in box.members)])
@@ -186,7 +200,7 @@ def _summed(box: Box, pieces: Sequence[Any], bounds: np.ndarray, dtype: Any) -> 
         m = int(np.searchsorted(bounds, number, side="right")) - 1
         own = lax.slice_in_dim(pieces[m], int(number - bounds[m]), int(number - bounds[m]) + 1, axis=-1)
         columns[place] = own if columns[place] is None else columns[place] + own
-    return lanes(columns, (*box.sizes, count), dtype)
+    return rows_of(columns, (*box.sizes, count), dtype)
 
 
 def _runs(order: np.ndarray, bounds: np.ndarray) -> list[tuple[int, int, int]]:
@@ -200,8 +214,8 @@ def _runs(order: np.ndarray, bounds: np.ndarray) -> list[tuple[int, int, int]]:
     ]
 
 
-def _member_values(box: Box, member: Member, array: Any, term: Term) -> Any:
-    """Values of a term in a box: [digits..., width]."""
+def _member_values(box: Box, member: Member, array: Any, term: Term, offset: Offset) -> Any:
+    """Values of a term in a box: [digits..., width]; ``offset`` moves it along a digit."""
     inner = [part for part in member.parts if part.digit is None]
     shape = (*box.sizes, *(part.size for part in inner))
     flat = (*box.sizes, member.width)
@@ -216,7 +230,13 @@ def _member_values(box: Box, member: Member, array: Any, term: Term) -> Any:
         starts.append(low)
         stops.append(low + size)
         targets.append(len(box.sizes) + inner.index(part) if part.digit is None else part.digit)
-    array = lax.slice(jnp.asarray(array), starts, stops)
+    if offset is None:
+        array = lax.slice(jnp.asarray(array), starts, stops)
+    else:
+        sizes = [stop - start for start, stop in zip(starts, stops, strict=True)]
+        digit, by = offset
+        moved = [start + by if part.digit == digit else start for start, part in zip(starts, own, strict=True)]
+        array = lax.dynamic_slice(jnp.asarray(array), moved, sizes)
     turn = [int(k) for k in np.argsort(targets)]
     if turn != list(range(len(turn))):
         array = lax.transpose(array, turn)
