@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import json
 import os
 import random
@@ -29,6 +30,7 @@ if str(ROOT) not in sys.path:
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
+from benchmarks.rows import read, walk  # noqa: E402
 
 BATCHES = (1, 256)
 MOST_UNKNOWNS = 100
@@ -171,11 +173,7 @@ def main() -> None:
     options = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):  # before JAX counts the cores
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
-    rows: dict[str, Row] = {}
-    if options.output and options.output.exists():
-        for line in options.output.read_text(encoding="utf-8").splitlines():
-            row = Row(**json.loads(line))
-            rows[row.name] = row
+    rows = read(options.output, Row)
     if options.limit != 0:
         run(options, rows)
     if options.json:
@@ -186,28 +184,26 @@ def main() -> None:
 def run(options: argparse.Namespace, rows: dict[str, Row]) -> None:
     """Adds rows of problems that are not among them, in an order of chance, so that a part is a sample."""
     problems = load_problems()
-    names = sorted(options.only or problems)
+    with jax.enable_x64(True):
+        names = sorted(n for n in options.only or problems if n not in rows and size(problems[n].y0) <= MOST_UNKNOWNS)
     random.Random(0).shuffle(names)
     end = time.monotonic() + 60 * options.minutes
-    done = 0
-    for name in names:
-        if name in rows or time.monotonic() > end or done == options.limit:
-            continue
+
+    def row_of(name: str) -> Row:
         with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
             try:
-                if size(problems[name].y0) > MOST_UNKNOWNS:
-                    continue
-                row = measure(problems[name], options.seconds)
+                return measure(problems[name], options.seconds)
             except Exception as error:  # a defect is a result here
-                row = Row(name, note=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
-        done += 1
-        rows[name] = row
-        jax.clear_caches()
-        if options.output:
-            with options.output.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(dataclasses.asdict(row)) + "\n")
+                return Row(name, note=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+            finally:
+                jax.clear_caches()
+
+    for row in walk(
+        itertools.takewhile(lambda _: time.monotonic() <= end, names[: options.limit]), row_of, options.output
+    ):
+        rows[row.name] = row
         gains = "  ".join(f"batch {batch}: {gain:.2f}" for batch, gain in row.gain.items())
-        print(f"{name:<12} {row.inputs:>4} -> {row.outputs:<5} {gains}  {row.error:.0e} {row.note}", flush=True)
+        print(f"{row.name:<12} {row.inputs:>4} -> {row.outputs:<5} {gains}  {row.error:.0e} {row.note}", flush=True)
 
 
 if __name__ == "__main__":

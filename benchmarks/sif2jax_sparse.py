@@ -28,11 +28,16 @@ import sys
 import tempfile
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from benchmarks.rows import count, read, walk  # noqa: E402
+
 TOLERANCE = 1e-9
 """Largest error accepted, relative to the entries of the same row."""
 DENSE_ENTRIES = 2_000_000
@@ -274,7 +279,8 @@ def load_one(path: Path) -> Any:
     """The pickled problem, without running the packages around its module: they load hundreds of others."""
     spec = importlib.util.find_spec("sif2jax")
     folder = Path(next(iter(spec.submodule_search_locations)))
-    for package in (folder, *(init.parent for init in folder.rglob("__init__.py"))):
+    packages = [init.parent for init in folder.rglob("__init__.py") if init.parent.name != "data"]  # no problems in it
+    for package in packages:
         name = ".".join(("sif2jax", *package.relative_to(folder).parts))
         module = types.ModuleType(name)
         module.__path__ = [str(package)]
@@ -398,27 +404,6 @@ def choose(problems: dict[str, Any], hessians: int, larger: int) -> dict[str, An
     return {p.name: p for p in found if sizes[p.name] > larger}
 
 
-def read_rows(path: Path | None) -> dict[str, Row]:
-    """Rows of an earlier walk; none when there is no file. The last line of a problem counts."""
-    if path is None or not path.exists():
-        return {}
-    rows = [Row(**json.loads(line)) for line in path.read_text().splitlines() if line.strip()]
-    return {row.name: row for row in rows}
-
-
-def walk(problems: dict[str, Any], kind: str, limits: Limits, output: Path | None) -> Iterator[Row]:
-    """Runs the problems one after the other and appends the rows to the file."""
-    with tempfile.TemporaryDirectory(prefix="elimax-walk-") as folder:
-        for name, problem in problems.items():
-            path = Path(folder) / "problem.pickle"
-            path.write_bytes(pickle.dumps(problem))
-            row = run_one(name, path, kind, limits)
-            if output is not None:
-                with output.open("a") as file:
-                    file.write(json.dumps(dataclasses.asdict(row)) + "\n")
-            yield row
-
-
 def main() -> None:
     """Runs the walk."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -437,7 +422,7 @@ def main() -> None:
     if options.answer:
         return answer(options.answer, options.kind)
 
-    rows = read_rows(options.output)
+    rows = read(options.output, Row)
     problems = choose(load_problems(), options.hessians, options.larger)
     unknown = sorted(set(options.only) - set(problems))
     if unknown:
@@ -447,11 +432,17 @@ def main() -> None:
     limits = Limits(options.seconds, options.gigabytes, options.seconds_jax)
     kind = "hessian" if options.hessians else "jacobian"
     print(f"{len(problems)} problems, {len(names)} to do", flush=True)
-    for row in walk({name: problems[name] for name in names}, kind, limits, options.output):
-        rows[row.name] = row
-        print(row.line(), flush=True)
-    verdicts = [row.verdict for row in rows.values()]
-    print(", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in sorted(set(verdicts))) or "nothing to do")
+    with tempfile.TemporaryDirectory(prefix="elimax-walk-") as folder:
+
+        def row_of(name: str) -> Row:
+            path = Path(folder) / "problem.pickle"
+            path.write_bytes(pickle.dumps(problems[name]))
+            return run_one(name, path, kind, limits)
+
+        for row in walk(names, row_of, options.output):
+            rows[row.name] = row
+            print(row.line(), flush=True)
+    print(count([row.verdict for row in rows.values()]))
     return None
 
 

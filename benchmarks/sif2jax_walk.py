@@ -20,13 +20,19 @@ import resource
 import sys
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from benchmarks.rows import count, read, walk  # noqa: E402
 
 TOLERANCE = 1e-10
 """Largest error accepted, relative to the largest entry of the same row."""
@@ -274,23 +280,6 @@ class Worker:
         self.process.kill()
 
 
-def read_rows(path: Path | None) -> list[Row]:
-    """Rows of an earlier walk; none when there is no file."""
-    if path is None or not path.exists():
-        return []
-    return [Row(**json.loads(line)) for line in path.read_text().splitlines() if line.strip()]
-
-
-def walk(names: list[str], worker: Worker, seconds: float, output: Path | None) -> Iterator[Row]:
-    """Compares the problems one after the other and appends the rows to the file."""
-    for name in names:
-        row = worker.compare(name, seconds)
-        if output is not None:
-            with output.open("a") as file:
-                file.write(json.dumps(dataclasses.asdict(row)) + "\n")
-        yield row
-
-
 def main() -> None:
     """Runs the walk."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -305,21 +294,20 @@ def main() -> None:
     parser.add_argument("--gigabytes", type=float, default=8.0, help="memory of the worker")
     options = parser.parse_args()
 
-    rows = {row.name: row for row in read_rows(options.output)}
+    rows = read(options.output, Row)
     done = {name for name, row in rows.items() if row.verdict == "ok" or not options.retry}
     worker = Worker(options.method, options.dense_entries, options.gigabytes)
     unknown = sorted(set(options.only) - set(worker.names))
     if unknown:
         parser.error(f"no such problem: {', '.join(unknown)}; the suite has: {', '.join(worker.names)}")
     names = [name for name in options.only or worker.names if name not in done]
-    for row in walk(names[: options.limit], worker, options.timeout, options.output):
+    for row in walk(names[: options.limit], lambda name: worker.compare(name, options.timeout), options.output):
         rows[row.name] = row
         print(row.line(), flush=True)
     worker.stop()
     if options.json:
         options.json.write_text(json.dumps([dataclasses.asdict(row) for row in rows.values()], indent=1) + "\n")
-    verdicts = [row.verdict for row in rows.values()]
-    print(", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in sorted(set(verdicts))) or "nothing to do")
+    print(count([row.verdict for row in rows.values()]))
 
 
 if __name__ == "__main__":
