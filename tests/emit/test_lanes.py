@@ -335,3 +335,21 @@ def test_what_is_only_moved_is_no_result_of_the_core():
     assert_trees_close(compiled.compile()(x), jax.vmap(jax.jacfwd(fun))(x))
     copies = [line for line in compiled.as_text().splitlines() if "broadcast" in line and "(tensor<24x24x" in line]
     assert not any("tensor<7x24x24x" in line.split("->")[-1] for line in copies)
+
+
+def test_what_no_argument_reaches_is_not_computed_for_every_point():
+    """Weights [n, n] computed in the function are the same for all points of a batch."""
+    places, batch = np.linspace(0.5, 1.5, 30), 7
+
+    def f(x):
+        t = jnp.asarray(places)
+        weights = jnp.cos(t)[:, None] * jnp.sin(t) + jnp.diag(jnp.sin(t) / t)
+        values = jnp.exp(-t * (x[0] ** 2 + x[1] ** 2)) - 2 * jnp.exp(-t * x[1] ** 2)
+        return jnp.stack([values @ (weights @ values)])
+
+    x = jnp.asarray(np.random.default_rng(0).uniform(0.5, 1.0, (batch, 2)))
+    mapped = jax.vmap(elimax.jacobian(f))
+    np.testing.assert_allclose(mapped(x), jax.vmap(jax.jacfwd(f))(x), rtol=1e-11)
+    program = jax.jit(mapped).lower(x).as_text()
+    assert f"{batch}x{len(places)}x" in program
+    assert f"{batch}x{len(places)}x{len(places)}x" not in program

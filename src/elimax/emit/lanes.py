@@ -213,11 +213,16 @@ class _Parts:
         self.covered = all(v in found for v in (*made, *self.results) for found in self.axes)
 
     def _moved(self) -> set[int]:
-        """Values of the core of which nothing is computed. As results they would get all batch axes of the core."""
+        """Values of the core of which nothing is computed, or nothing from arguments.
+
+        As results they would get all batch axes of the core.
+        """
         found: set[int] = set()
+        known = _independent(self.program)
         for k in self.core:
             equation = self.program.equations[k]
             computes = equation.name in ELEMENTWISE or equation.name == "dot_general"
+            computes = computes and not all(r.value in known for r in equation.outputs)
             if not computes and all(r.value in found or r.value not in self.inside for r in equation.inputs):
                 found.update(r.value for r in equation.outputs)
         return found
@@ -282,6 +287,16 @@ class _Parts:
     def _constants(self, static: Sequence[int]) -> set[int]:
         equations = self.program.equations
         return {r.value for k in (*static, *self.core) for r in equations[k].inputs}
+
+
+def _independent(program: Program) -> set[int]:
+    """Values that no argument reaches."""
+    reached = {ref.value for ref in program.inputs}
+    reached |= {number for number, value in program.constants.items() if isinstance(value, Tracer)}
+    for equation in program.equations:
+        if any(ref.value in reached for ref in equation.inputs):
+            reached.update(ref.value for ref in equation.outputs)
+    return set(range(len(program.values))) - reached
 
 
 def _keeps(axes: dict[int, int], own: Links, ins: Sequence[int], outs: Sequence[int]) -> bool:
