@@ -335,7 +335,7 @@ def _plus(x: Widths, y: Widths) -> Widths:
 
 
 def _crowd(program: ScalarProgram, made: set[int], least: int = 0) -> Widths:
-    """For each computed column of a result with many of them, their number; results with fewer elements do not count."""
+    """For each computed column of a result with many of them, their number; results of fewer elements do not count."""
     found = [0, 0]
     for ids in program.outputs:
         own = {int(i) for i in ids.flat} & made
