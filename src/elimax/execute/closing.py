@@ -7,11 +7,12 @@ import warnings
 from typing import Any
 
 from elimax._jax import inline
-from elimax.coarsen.loops.rewrite import Closed, close_loops
+from elimax.coarsen.loops.rewrite import Choice, Closed, close_loops
+from elimax.coarsen.loops.solve import VARYING
 from elimax.emit.estimate import estimate
 from elimax.errors import ElimaxWarning
 
-TURN = 200.0
+TURN = 20.0
 """Nanoseconds that a turn of a loop takes besides what it computes."""
 
 LARGE = 1 << 20
@@ -25,7 +26,7 @@ def closed_loops(closed: Any) -> tuple[Any, tuple[Closed, ...]]:
       closed: its closed jaxpr.
     """
     try:
-        return close_loops(closed, _better)
+        return close_loops(closed, _choice)
     except Exception as error:  # a defect of elimax is no reason to fail where JAX does not
         warnings.warn(
             f"loops are left as they are ({type(error).__name__}: {error}). This is a defect of elimax; please report "
@@ -36,13 +37,19 @@ def closed_loops(closed: Any) -> tuple[Any, tuple[Closed, ...]]:
         return closed, ()
 
 
-def _better(before: Any, after: Any, turns: int | None) -> bool:
-    """Whether a closed form is to take the place of a loop."""
-    if turns is None:  # a number of operations that grows with its logarithm at most
-        return True
+def _choice(before: Any, after: Any, found: Closed) -> Choice:
+    """What becomes of a loop.
+
+    Compositions in a tree and sums or powers of which every value is wanted have been slower than the loop, by factors
+    of two to twenty on a CPU, and long to plan: elimination sees many small arrays where the loop had one.
+    """
+    if found.cumulative or VARYING in found.rules:
+        return Choice.LEAVE
+    if found.turns is None:  # a number of operations that grows with its logarithm at most
+        return Choice.CLOSE
     if largest(after) > max(LARGE, largest(before)):
-        return False
-    return estimate(after) <= estimate(before) + TURN * turns
+        return Choice.RECOMPUTE
+    return Choice.CLOSE if estimate(after) <= estimate(before) + TURN * found.turns else Choice.LEAVE
 
 
 def largest(closed: Any) -> int:

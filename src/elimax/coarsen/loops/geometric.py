@@ -23,6 +23,7 @@ Turns = Any
 """A number of turns: a Python integer, or an integer scalar that is traced."""
 
 
+@jax.custom_jvp
 def power(a: Any, n: Turns) -> Any:
     """a^n for a number of turns, elementwise.
 
@@ -30,9 +31,19 @@ def power(a: Any, n: Turns) -> Any:
       a: array of floats.
       n: number of turns, at least 0; an integer or an array of integers.
     """
-    dtype = np.int64 if isinstance(n, int) and n > np.iinfo(np.int32).max else np.int32
-    exponent = np.asarray(n, dtype) if isinstance(n, int) else n
-    return jax.lax.pow(a, jnp.broadcast_to(exponent, jnp.shape(a)))
+    return jax.lax.pow(a, jnp.broadcast_to(_integers(n), jnp.shape(a)))
+
+
+@power.defjvp
+def _power_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
+    (a, n), (da, _) = primals, tangents
+    n = _integers(n)
+    slope = power(a, jnp.maximum(n - 1, 0)) * n.astype(a.dtype)
+    return power(a, n), slope * da
+
+
+def _integers(n: Turns) -> Any:
+    return jnp.asarray(n, np.int64 if isinstance(n, int) and n > np.iinfo(np.int32).max else None)
 
 
 @jax.custom_jvp
@@ -44,6 +55,7 @@ def powered(p: Any, a: Any, n: Turns) -> Any:
       a: array of the same shape and dtype.
       n: number of turns; an array of integers that broadcasts.
     """
+    n = _integers(n)
     half = n // 2
     usual = power(a, half) * p * power(a, n - half)
     endless = p * power(jnp.sign(a), n)
@@ -54,7 +66,8 @@ def powered(p: Any, a: Any, n: Turns) -> Any:
 @powered.defjvp
 def _powered_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     (p, a, n), (dp, da, _) = primals, tangents
-    slope = powered(p, a, jnp.maximum(n - 1, 0)) * jnp.asarray(n, p.dtype)
+    n = _integers(n)
+    slope = powered(p, a, jnp.maximum(n - 1, 0)) * n.astype(p.dtype)
     return powered(p, a, n), power(a, n) * dp + slope * da
 
 
@@ -104,7 +117,7 @@ def _doubled(b: Any, a: Any, n: Turns, order: int) -> Any:
             if bit == "1":
                 sums, powers = _once_more(sums, powers, a, b)
         return sums[order]
-    bits = jnp.iinfo(n.dtype).bits - jax.lax.clz(n)
+    bits = (jnp.iinfo(n.dtype).bits - jax.lax.clz(n)).astype(np.int32)
 
     def turn(k: Any, state: Any) -> Any:
         doubled = _twice(*state)
@@ -112,7 +125,7 @@ def _doubled(b: Any, a: Any, n: Turns, order: int) -> Any:
         bit = jax.lax.shift_right_logical(n, (bits - 1 - k).astype(n.dtype)) & jnp.ones((), n.dtype)
         return jax.tree.map(lambda x, y: jnp.where(bit == 1, x, y), more, doubled)
 
-    sums, _ = jax.lax.fori_loop(0, bits.astype(np.int32), turn, start)
+    sums, _ = jax.lax.fori_loop(np.int32(0), bits, turn, start)
     return sums[order]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,8 +20,17 @@ from elimax.coarsen.loops.solve import ACCUMULATION, CONSTANT, Solver
 from elimax.coarsen.loops.trips import turns
 from elimax.errors import StructureError
 
-Better = Callable[[Any, Any, "int | None"], bool]
-"""Whether the second of two closed jaxprs is to take the place of the first, a loop of so many turns."""
+
+class Choice(enum.Enum):
+    """What becomes of a loop that has a closed form."""
+
+    CLOSE = enum.auto()  # the closed form takes its place
+    RECOMPUTE = enum.auto()  # if it adds up terms, it stays, and reverse mode computes the terms anew
+    LEAVE = enum.auto()
+
+
+Choose = Callable[[Any, Any, "Closed"], Choice]
+"""What becomes of a loop, given as a closed jaxpr, its closed form, and how it was closed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,11 +41,13 @@ class Closed:
       kind: "scan" or "while".
       turns: number of turns, or None if it is known at run time alone.
       rules: what was recognised, each once, in the order of the carries.
+      cumulative: whether every value of a sum, power or composition is computed, not the last alone.
     """
 
     kind: str
     turns: int | None
     rules: tuple[str, ...]
+    cumulative: bool = False
 
     def __str__(self) -> str:
         """The loop in words."""
@@ -43,12 +55,12 @@ class Closed:
         return f"{self.kind} of {count}: {', '.join(self.rules) or 'no carries'}"
 
 
-def close_loops(closed: Any, better: Better) -> tuple[Any, tuple[Closed, ...]]:
+def close_loops(closed: Any, choose: Choose) -> tuple[Any, tuple[Closed, ...]]:
     """A program in which loops with a closed form have been closed.
 
     Args:
       closed: a closed jaxpr.
-      better: compares a loop with its closed form.
+      choose: compares a loop with its closed form.
 
     Returns:
       The closed jaxpr, the very same if nothing was closed, and what was closed.
@@ -66,12 +78,13 @@ def close_loops(closed: Any, better: Better) -> tuple[Any, tuple[Closed, ...]]:
             after = trace(closing.fun, _abstract(closing.operands))
         except Open:
             return None
-        if not better(equation_as_closed(equation), after, closing.turns):
-            if not isinstance(loop, Scan) or not _accumulates(loop, closing):
+        choice = choose(equation_as_closed(equation), after, closing.closed)
+        if choice is not Choice.CLOSE:
+            if choice is Choice.LEAVE or not isinstance(loop, Scan) or not _accumulates(loop, closing):
                 return None
             closing = _recomputing(loop, closing, operands, wanted)
             after = trace(closing.fun, _abstract(closing.operands))
-        found.append(Closed(closing.kind, closing.turns, tuple(dict.fromkeys(closing.rules))))
+        found.append(closing.closed)
         results = iter(as_function(after)(*closing.operands))
         return [
             _like(next(results), v.aval) if w else jnp.zeros(v.aval.shape, v.aval.dtype)
@@ -91,6 +104,12 @@ class _Closing:
     fun: Callable[..., list[Any]]
     operands: list[Any]
     rules: list[str]
+    cumulative: list[bool]
+
+    @property
+    def closed(self) -> Closed:
+        """What was closed; known once the function has been traced."""
+        return Closed(self.kind, self.turns, tuple(dict.fromkeys(self.rules)), any(self.cumulative))
 
 
 def _accumulates(scan: Scan, closing: _Closing) -> bool:
@@ -126,6 +145,7 @@ def _recomputing(scan: Scan, closing: _Closing, operands: Sequence[Any], wanted:
 def _closing(loop: Scan | While, operands: Sequence[Any], wanted: Sequence[bool]) -> _Closing:
     traced = [k for k, x in enumerate(operands) if isinstance(x, Tracer)]
     rules: list[str] = []
+    cumulative: list[bool] = []
 
     def fun(*given: Any) -> list[Any]:
         full = list(operands)
@@ -133,7 +153,7 @@ def _closing(loop: Scan | While, operands: Sequence[Any], wanted: Sequence[bool]
             full[k] = x
         read = _scan(loop, full) if isinstance(loop, Scan) else _while(loop, full)
         rules.clear()
-        return _results(read, wanted, rules, isinstance(loop, Scan) and loop.reverse)
+        return _results(read, wanted, rules, cumulative, isinstance(loop, Scan) and loop.reverse)
 
     read = _scan(loop, operands) if isinstance(loop, Scan) else _while(loop, operands)
     return _Closing(
@@ -142,10 +162,11 @@ def _closing(loop: Scan | While, operands: Sequence[Any], wanted: Sequence[bool]
         fun,
         [operands[k] for k in traced],
         rules,
+        cumulative,
     )
 
 
-def _results(loop: Loop, wanted: Sequence[bool], rules: list[str], reverse: bool) -> list[Any]:
+def _results(loop: Loop, wanted: Sequence[bool], rules: list[str], cumulative: list[bool], reverse: bool) -> list[Any]:
     """The results of a loop that are wanted."""
     count = len(loop.init)
     if loop.known and loop.turns == 0:
@@ -157,6 +178,7 @@ def _results(loop: Loop, wanted: Sequence[bool], rules: list[str], reverse: bool
         stacked = [solver.stacked(k) for k in range(len(loop.stacked)) if wanted[count + k]]
         # What is open stays so whether it is wanted or not, so that the rules tell about the whole loop.
         rules[:] = [rule for _, rule in sorted(solver.rules.items()) if rule not in ("invariant", "counter")]
+        cumulative.append(solver.cumulative)
         rules[:] = rules or [rule for _, rule in sorted(solver.rules.items())]
         return results + [jnp.flip(x, 0) if reverse else x for x in stacked]
 

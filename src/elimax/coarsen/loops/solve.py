@@ -20,6 +20,9 @@ from elimax.coarsen.loops.linear import check_linear
 ACCUMULATION, CONSTANT = "accumulation", "accumulation of a constant"
 """Rules of sums."""
 
+INVARIANT, COUNTER, LAST, VARYING = "invariant", "counter", "last value", "varying factors composed"
+"""Other rules that are told apart."""
+
 MOST_ROWS = 64
 """Linear systems of more unknowns are not raised to a power."""
 
@@ -47,12 +50,16 @@ class Solver:
 
     Args:
       loop: the loop, which turns at least once.
+
+    Attributes:
+      cumulative: whether every value of a sum, power or composition was wanted, not the last alone.
     """
 
     def __init__(self, loop: Loop):
         self._loop = loop
         self._solved: dict[int, Solution] = {}
         self._open: set[int] = set()
+        self.cumulative = False
         self._known: dict[int, Stepwise] = {k: Stepwise(v, False) for k, v in loop.body.constants.items()}
         inputs = [r.value for r in loop.body.inputs]
         count = len(loop.consts)
@@ -98,7 +105,9 @@ class Solver:
             if value in self._known:
                 continue
             if value in carries:
-                self._known[value] = self.solution(carries[value]).before()
+                solution = self.solution(carries[value])
+                self.cumulative |= solution.rule not in (INVARIANT, COUNTER, LAST)
+                self._known[value] = solution.before()
                 continue
             source = self._loop.producer[value]
             if source not in cone:
@@ -128,7 +137,7 @@ class Solver:
         loop = self._loop
         start, following = loop.init[carry], loop.following[carry]
         if following == loop.carries[carry]:
-            return Solution("invariant", lambda: start, lambda: Stepwise(start, False))
+            return Solution(INVARIANT, lambda: start, lambda: Stepwise(start, False))
         if carry not in loop.reached[carry]:
             return self._last_value(start, following)
         if len(loop.component(carry)) > 1:
@@ -152,7 +161,7 @@ class Solver:
         def before() -> Stepwise:
             return Stepwise(composed.shifted(start, spread(self.value(following), self._turns)), True)
 
-        return Solution("last value", final, before)
+        return Solution(LAST, final, before)
 
     def _form(self, carry: int) -> Form:
         loop = self._loop
@@ -193,7 +202,7 @@ class Solver:
 
         if a.varies or b.varies:
             factors, shifts = (spread(apply(whole, x), self._turns) for x in (a, b))
-            return Solution("varying factors composed", lambda: composed.last(p, factors, shifts), before)
+            return Solution(VARYING, lambda: composed.last(p, factors, shifts), before)
         shift = None if form.shift is None else whole(b.array)
         rule = "power" if shift is None else "geometric sum"
         return Solution(rule, lambda: geometric.affine(p, whole(a.array), shift, n), before)
@@ -201,7 +210,7 @@ class Solver:
     def _sum(self, form: Form, p: Any) -> Solution:
         n, b = self._loop.turns, form.rest
         if form.shift is None:
-            return Solution("invariant", lambda: p, lambda: Stepwise(p, False))
+            return Solution(INVARIANT, lambda: p, lambda: Stepwise(p, False))
         if p.dtype.kind not in "iufc" or (p.dtype.kind in "fc" and p.dtype.itemsize < 4):
             raise Open(f"a sum of dtype {p.dtype}")
         if b.varies:
@@ -217,7 +226,7 @@ class Solver:
             return Stepwise(jax.vmap(lambda k: p + k * b.array)(turns), True)
 
         whole = p.dtype.kind in "iu" and not p.shape
-        rule = "counter" if whole else CONSTANT
+        rule = COUNTER if whole else CONSTANT
         return Solution(rule, lambda: p + jnp.asarray(n).astype(p.dtype) * b.array, counted)
 
     def _power(self, form: Form, p: Any) -> Solution:

@@ -110,4 +110,4 @@ def _count(comparison: str, start: Any, bound: Any, step: int) -> Any:
     goes = high >= low if comparison in ("le", "ge") else high > low
     # The difference is taken where it is positive: the extreme integers are bounds that people use for "never".
     distance = jnp.where(goes, high, low) - low
-    return jnp.where(goes, distance + (comparison in ("le", "ge")), 0)
+    return jnp.where(goes, distance + int(comparison in ("le", "ge")), 0)

@@ -1,0 +1,1 @@
+"""Derivatives of loops: times and temporaries beside the best formulations in JAX."""
