@@ -28,7 +28,7 @@ from elimax.structure.term import Affine, Table, Term
 from elimax.structure.values import OperatorValue
 
 RULES = frozenset(["custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr", "custom_linear_solve"])
-"""Primitives whose derivatives are the user's, or rest on a promise of the user's, such as that of a symmetric matrix."""
+"""Primitives whose derivatives are those of the user, or rest on a promise, such as that of a symmetric matrix."""
 
 
 class Symmetry(threading.local):
