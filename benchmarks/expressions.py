@@ -5,7 +5,9 @@ count as their multiplications. SymPy's result is counted in the form that suits
 chains, negative powers as one quotient, negative terms as differences. Times are of the processor, of planning alone:
 reading the program and differentiating it here, ``Matrix.jacobian`` and ``cse`` there.
 
-    python -m benchmarks.expressions [PROBLEM ...]
+    python -m benchmarks.expressions [PROBLEM ...] [--write]
+
+With ``--write`` the table goes into docs/coarsening.md.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import functools
 import json
 import signal
 import time
+from pathlib import Path
 
 import jax
 import sympy
@@ -25,6 +28,12 @@ from elimax.coarsen import NONE, STRICT, Arena, Rules, cost, derive
 from elimax.coarsen.nodes import reachable
 from elimax.coarsen.read import expressions
 
+DOCUMENT = Path(__file__).parents[1] / "docs" / "coarsening.md"
+BEGIN, END = "<!-- sympy -->", "<!-- /sympy -->"
+COLUMNS = (
+    "| problem | unsimplified | strict rules | all rules | SymPy | planning, all rules | SymPy | ratio |\n"
+    "|---|---|---|---|---|---|---|---|"
+)
 PROBLEMS = (
     "lighthouse hole black_scholes propane_combustion human_heart_dipole robot_arm_6dof roe_flux_1d roe_flux_3d"
 ).split()
@@ -137,7 +146,9 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("problems", nargs="*", default=PROBLEMS)
     parser.add_argument("--limit", type=int, default=60)
+    parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
+    rows = []
     jax.config.update("jax_enable_x64", True)
     signal.signal(signal.SIGALRM, stop)
     for name in options.problems:
@@ -168,6 +179,21 @@ def main():
             found = cost(from_sympy(Arena(NONE), replacements, results))
             row["sympy"], row["sympy t"] = found.operations, found.time
         print(json.dumps(row), flush=True)
+        rows.append(row)
+    if options.write:
+        write(rows)
+
+
+def write(rows):
+    text = DOCUMENT.read_text()
+    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+    lines = [COLUMNS]
+    for row in rows:
+        own, other = 1e3 * row["all s"], 1e3 * row["sympy s"]
+        counts = [f"{row[label]:,}" for label in ("plain", "strict", "all", "sympy")]
+        cells = [f"`{row['problem']}`", *counts, f"{own:.2g} ms", f"{other:,.0f} ms", f"{other / own:.0f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    DOCUMENT.write_text("\n".join([text[:start], *lines, text[end:]]))
 
 
 def stop(*_):

@@ -149,7 +149,7 @@ def test_coarse_programs_have_the_same_jacobian(name, method, limit):
 
 def test_segments_say_what_they_save():
     _, _, _, program = program_of("robot arm")
-    (whole,) = coarsened(program).segments
+    (whole,) = coarsened(program).measured(program)
     assert len(whole.equations) == len(program.equations)
     assert whole.after.operations < whole.before.operations
     assert whole.applied["factor one"] > 0

@@ -18,6 +18,21 @@ def fun(x):
 X = jnp.array([0.3, 0.8, 1.2])
 
 
+def test_segments_are_measured_where_there_are_some():
+    def price(s, k, r):
+        d1 = (jnp.log(s / k) + r) / jnp.sqrt(r)
+        cdf = 0.5 * (1 + jax.scipy.special.erf(d1 / jnp.sqrt(2.0)))
+        return s * cdf - k * jnp.exp(-r) * cdf / (1 + r * r)
+
+    args = (1.2, 0.9, 0.4)
+    plan = elimax.plan(price, *args, argnums=(0, 1, 2), measure=True)
+    expected = jax.jacfwd(price, argnums=(0, 1, 2))(*args)
+    for ours, theirs in zip(elimax.jacobian(price, argnums=(0, 1, 2), order=plan)(*args), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    assert "segments" in dict(plan.measured)
+    assert "segments" not in dict(elimax.plan(lambda x: jnp.exp(x), X, measure=True).measured)
+
+
 @pytest.mark.parametrize("batch", [1, 4])
 def test_measured_plan_is_told_and_kept(batch, tmp_path):
     plan = elimax.plan(fun, X, measure=True, batch=batch)

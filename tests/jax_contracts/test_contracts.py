@@ -12,6 +12,7 @@ from jax.extend import core as jex  # noqa: TID251 the contract is about this ve
 
 from elimax._jax.entries import PRODUCT
 from elimax._jax.program import CALLS, Placeholder, inline, subprograms, trace
+from elimax.emit.choose import staged_call
 
 
 def equations(fun, *args):
@@ -144,3 +145,15 @@ def test_a_sparse_product_has_the_operands_and_parameters_that_its_expansion_rea
     assert equation.params["dimension_numbers"] == (((1,), (0,)), ((), ()))
     assert tuple(equation.params["lhs_spinfo"].shape) == (3, 3)
     assert "preferred_element_type" in equation.params
+
+
+def test_unread_results_of_a_staged_program_are_dropped():
+    def both(x):
+        return [jnp.sin(x) * x, jnp.exp(x)]
+
+    def staged(x):
+        return staged_call("both", jax.make_jaxpr(both)(x), [x], "loop", "batch-first")[0]
+
+    text = jax.jit(staged).lower(jnp.ones(3)).as_text()
+    assert "sine" in text
+    assert "exponential" not in text

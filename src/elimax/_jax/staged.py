@@ -199,8 +199,9 @@ def _in_loop(ctx: Any) -> bool:
     return any(body in name for body in BODIES)
 
 
-def _drop(used: list[bool], equation: Any) -> tuple[list[bool], Any]:
+def _drop(used: list[bool], *rest: Any) -> tuple[list[bool], Any]:
     """The equation without the results that nobody reads."""
+    equation = rest[-1]  # JAX 0.12 says before it which operands are alive
     staged: Staged = equation.params["staged"]
     operands = [True] * len(equation.invars)
     if not any(used):

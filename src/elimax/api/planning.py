@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -55,8 +56,8 @@ def plan(
       executor: where ``order="auto"`` searches: None for threads of this process, ``"processes"``, ``"ray"``, or an
         executor of ``concurrent.futures``.
       progress: an ``elimax.order.progress.Progress`` to watch the search by, or to stop it.
-      measure: whether to time the order found, the simple orders and JAX's modes on the device, with random arguments,
-        and keep the fastest; ``print(plan)`` tells the times.
+      measure: whether to time the order found, the simple orders, segments as vertices where ``"coarse"`` takes some,
+        and JAX's modes on the device, with random arguments, and keep the fastest; ``print(plan)`` tells the times.
       batch: number of points at once that ``measure`` is to time, as under ``jax.vmap``.
       max_memory: as for ``jacobian``, for dense output; the plan then names the mode, and the directions at a time.
       **kwargs: keyword arguments of ``fun``.
@@ -75,10 +76,10 @@ def plan(
         fun = coarsened.fun
     call = make_call(name, normalise_argnums(argnums), args, kwargs)
     flat = FlatFunction(fun, name, call, Options(has_aux, holomorphic, allow_int, abstract=True))
-    found = execute.plan_for(
+    planned = functools.partial(
+        execute.plan_for,
         flat,
         flat.arrays,
-        order=order,
         cost=cost,
         budget=budget,
         seed=seed,
@@ -88,8 +89,11 @@ def plan(
         max_memory=limit_of(max_memory),
         name=name,
     )
+    found = planned(order=order)
     if measure and found.chunk is None:
-        found = measured_plan(flat, flat.arrays, found, batch)
+        joined = planned(order="coarse") if isinstance(order, str) and order == "auto" else None
+        has_segments = joined is not None and joined.coarse is not None and joined.coarse.segments
+        found = measured_plan(flat, flat.arrays, found, batch, joined if has_segments else None)
     if coarsened is not None:
         decision = coarsened.decision(args, kwargs, call.positions)
         found = dataclasses.replace(found, coarsening=str(decision))

@@ -70,6 +70,7 @@ OPERATIONS: dict[str, Operation] = {
     "or": Operation(lax.bitwise_or, commutative=True),
     "xor": Operation(lax.bitwise_xor, commutative=True),
     "not": Operation(lax.bitwise_not),
+    "round": Operation(lambda x, rounding_method: lax.round(x, rounding_method), params=("rounding_method",)),
     "is_finite": Operation(lax.is_finite, result="bool"),
     **{name: Operation(getattr(lax, name), commutative=True, result="bool") for name in ("eq", "ne")},
     **{name: Operation(getattr(lax, name), result="bool") for name in ("lt", "le", "gt", "ge")},

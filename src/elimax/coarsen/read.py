@@ -17,7 +17,7 @@ from elimax.coarsen.arena import Arena
 from elimax.coarsen.nodes import RULED, STOP, TANGENT, Node
 from elimax.coarsen.operations import IDENTITIES, OPERATIONS, RENAMED, WITHOUT_DERIVATIVE
 
-_NO_MATTER = frozenset(["weak_type", "new_dtype", "y", "sharding", "dimensions"])
+_NO_MATTER = frozenset(["weak_type", "new_dtype", "y", "sharding", "dimensions", "rounding_method"])
 
 
 class NotExpressible(Exception):
@@ -105,7 +105,15 @@ def _one_minus_square(arena: Arena, x: Node) -> Node:
     return arena.apply("mul", arena.apply("add", one, x), arena.apply("sub", one, x))
 
 
-EXPANDED: dict[str, Callable[..., Node]] = {"one_minus_square": _one_minus_square}
+def _polynomial(arena: Arena, x: Node, *coefficients: Node) -> Node:
+    """By Horner's rule; the constant term comes first."""
+    total = coefficients[-1]
+    for coefficient in coefficients[-2::-1]:
+        total = arena.apply("add", arena.apply("mul", total, x), coefficient)
+    return total
+
+
+EXPANDED: dict[str, Callable[..., Node]] = {"one_minus_square": _one_minus_square, "polynomial": _polynomial}
 """Primitives that are written with others."""
 
 

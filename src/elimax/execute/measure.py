@@ -23,14 +23,17 @@ SECONDS = 0.2
 """Time for the turns of one candidate, compilation apart."""
 
 
-def measured_plan(fun: FlatFunction, inputs: Sequence[Any], plan: Plan, batch: int = 1) -> Plan:
-    """The fastest of a plan, the simple orders, and JAX's modes, by the clock.
+def measured_plan(
+    fun: FlatFunction, inputs: Sequence[Any], plan: Plan, batch: int = 1, segments: Plan | None = None
+) -> Plan:
+    """The fastest of a plan, the simple orders, segments as vertices, and JAX's modes, by the clock.
 
     Args:
       fun: the function; every argument is an independent variable.
       inputs: its arguments, or their shapes and dtypes; random numbers are drawn for them.
       plan: what the search found.
       batch: number of points at once; 1 is measured without a batch axis.
+      segments: a plan with segments as vertices; None where there are none.
 
     Returns:
       The plan that was fastest, with what was measured; its mode is one of JAX's if that was faster.
@@ -42,6 +45,8 @@ def measured_plan(fun: FlatFunction, inputs: Sequence[Any], plan: Plan, batch: i
         raise ValueError(f"batch must be a positive integer, the number of points at once; got {batch!r}")
     arrays = _random(inputs, batch)
     plans = candidates(plan)
+    if segments is not None:
+        plans["segments"] = dataclasses.replace(segments, mode=ELIMINATION)
     calls = {}
     for name, candidate in plans.items():
         try:

@@ -113,8 +113,8 @@ def _decide(
     reference = _work(emit(fine, plan), inputs)
     if reference is None:
         return fine, none
-    operations, time = reference
-    none = dataclasses.replace(none, operations=(operations, operations))
+    operations, products, time = reference
+    none = dataclasses.replace(none, operations=(operations, operations), products=(products, products))
     best, chosen, limit, seen = fine, None, GAIN * time, set()
     for method, largest in WAYS:
         found: list[tuple[Program, Coarsened]] = []
@@ -133,17 +133,17 @@ def _decide(
         if sum(s.after.operations for s in joined.segments) > operations:  # and the rest comes on top
             continue
         work = _work(emit(lin, search(lin)), inputs)
-        if work is not None and work[1] < limit:
-            limit = work[1]
-            best, chosen = lin, (method, largest, program, joined, (operations, work[0]))
+        if work is not None and work[2] < limit:
+            limit = work[2]
+            best, chosen = lin, (method, largest, program, joined, ((operations, work[0]), (products, work[1])))
     if chosen is None:
         return fine, none
     method, largest, program, joined, counts = chosen
-    return best, _described(method, largest, joined.measured(program), plan.multiplications, counts)
+    return best, _described(method, largest, joined.measured(program), plan.multiplications, *counts)
 
 
-def _work(emitted: Callable[..., Any], inputs: Sequence[Any]) -> tuple[int, float] | None:
-    """Emitted operations on scalars, and predicted nanoseconds; None where the program is none on scalars.
+def _work(emitted: Callable[..., Any], inputs: Sequence[Any]) -> tuple[int, int, float] | None:
+    """Emitted operations on scalars, multiplications among them, and predicted nanoseconds; None if it has none.
 
     Which form runs is chosen later and by the batch, so that the times of all forms are added up.
     """
@@ -151,11 +151,17 @@ def _work(emitted: Callable[..., Any], inputs: Sequence[Any]) -> tuple[int, floa
     if program is None or not program.steps:
         return None
     times = predict(program, current())
-    return len(program.steps), sum(form.at(BATCH, False) for form in times.values())
+    products = sum(step.name == "mul" for step in program.steps)
+    return len(program.steps), products, sum(form.at(BATCH, False) for form in times.values())
 
 
 def _described(
-    method: str, largest: int, segments: Sequence[Segment], multiplications: int, operations: tuple[int, int]
+    method: str,
+    largest: int,
+    segments: Sequence[Segment],
+    multiplications: int,
+    operations: tuple[int, int],
+    products: tuple[int, int],
 ) -> Coarse:
     rows = tuple(
         (len(s.equations), len(s.inputs), len(s.outputs), s.before.operations, s.after.operations) for s in segments
@@ -164,7 +170,7 @@ def _described(
     for found in segments:
         applied.update(found.applied)
     ranked = tuple(sorted(applied.items(), key=lambda item: (-item[1], item[0])))
-    return Coarse(method, largest, rows, ranked, multiplications, operations)
+    return Coarse(method, largest, rows, ranked, multiplications, operations, products)
 
 
 def forget() -> None:

@@ -18,6 +18,7 @@ class Coarse:
       applied: how often each rule of simplification applied, the most frequent first.
       multiplications: those of the plan for the graph without segments.
       operations: emitted operations on scalars without segments, and with them.
+      products: executed multiplications among them, of values, partials and elimination together.
     """
 
     method: str
@@ -26,6 +27,7 @@ class Coarse:
     applied: tuple[tuple[str, int], ...]
     multiplications: int
     operations: tuple[int, int]
+    products: tuple[int, int] = (0, 0)
 
     def describe(self, multiplications: int) -> list[str]:
         """Lines for people.
@@ -38,8 +40,8 @@ class Coarse:
             return ["segments: none, the predicted time speaks for single operations"]
         lines = [
             f"segments: {len(self.segments)} ({self.method}, of at most {self.largest} operations); emitted operations "
-            f"{before:,} -> {after:,}; multiplications of the elimination {self.multiplications:,} -> "
-            f"{multiplications:,}"
+            f"{before:,} -> {after:,}, of them multiplications {self.products[0]:,} -> {self.products[1]:,}; "
+            f"multiplications of the elimination {self.multiplications:,} -> {multiplications:,}"
         ]
         for k, (equations, inputs, outputs, raw, simple) in enumerate(self.segments[:MOST]):
             work = f"with partials {raw:,} -> {simple:,}"
@@ -74,6 +76,7 @@ def from_data(data: Any) -> Coarse | None:
     for row in data["segments"]:
         equations, inputs, outputs, raw, simple = map(int, row)
         segments.append((equations, inputs, outputs, raw, simple))
+    many, fewer = map(int, data.get("products", (0, 0)))
     return Coarse(
         str(data["method"]),
         int(data["largest"]),
@@ -81,4 +84,5 @@ def from_data(data: Any) -> Coarse | None:
         tuple((str(name), int(count)) for name, count in data["applied"]),
         int(data["multiplications"]),
         (before, after),
+        (many, fewer),
     )
