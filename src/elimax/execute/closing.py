@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 from elimax._jax import inline
+from elimax._jax.program import has_symbolic_shapes
 from elimax.coarsen.loops.rewrite import Choice, Closed, close_loops
 from elimax.coarsen.loops.solve import VARYING
 from elimax.emit.estimate import estimate
@@ -25,6 +26,8 @@ def closed_loops(closed: Any) -> tuple[Any, tuple[Closed, ...]]:
     Args:
       closed: its closed jaxpr.
     """
+    if has_symbolic_shapes(closed):
+        return closed, ()
     try:
         return close_loops(closed, _choice)
     except Exception as error:  # a defect of elimax is no reason to fail where JAX does not

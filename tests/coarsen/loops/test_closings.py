@@ -76,7 +76,7 @@ def test_factors_near_one_and_at_zero(a):
     assert check(repeat(lambda i, c, a, b: a * c + b)(40), args, 1e-10)
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 37])
+@pytest.mark.parametrize("n", [0, 37])
 def test_turns_known_at_run_time_alone(n):
     def fun(p, a, b, turns):
         return lax.fori_loop(0, turns, lambda i, s: (s[0] * a + b, s[1] + a * b, s[2] * a), (p, p, p))
