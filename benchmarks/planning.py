@@ -20,6 +20,8 @@ from typing import Any
 AIMS = {
     "import elimax beyond import jax": 0.3,
     "trace and plan 100 scalar operations": 0.05,
+    "segments of 1,000 operations as vertices": 2.0,
+    "local Jacobian of 1,000 operations or not": 2.0,
     "trace and build 20,000 scalar vertices": 5.0,
     "markowitz order of 20,000 vertices, published rule": 5.0,
     "markowitz order of 20,000 vertices, executed rule": 5.0,
@@ -88,6 +90,24 @@ def measure(vertices: int, repeats: int) -> dict[str, float]:
         return elimax.plan(lambda *args: small.fun(*args), *small.args, argnums=small.argnums)
 
     figures["trace and plan 100 scalar operations"] = median(plan_small, 5 * repeats)
+
+    long = zoo.get("random_program", seed=5, size=540, arrays=False)  # some thousand operations of JAX
+
+    def join() -> Any:
+        import elimax
+        from elimax.execute.segmented import forget
+
+        forget()
+        return elimax.plan(lambda *args: long.fun(*args), *long.args, argnums=long.argnums, order="coarse")
+
+    def decide() -> Any:
+        import elimax
+
+        coarse = elimax.coarsen(lambda *args: long.fun(*args))
+        return jax.eval_shape(lambda *args: jax.vjp(coarse, *args)[1], *long.args)
+
+    figures["segments of 1,000 operations as vertices"] = median(join, repeats)
+    figures["local Jacobian of 1,000 operations or not"] = median(decide, repeats)
 
     large = chain_of_kinetics(vertices)
     start = [jax.numpy.float32(0.1 * k) for k in range(1, 9)]

@@ -77,11 +77,12 @@ def preaccumulate(closed: Any, active: Sequence[bool], order: Any, cost: str, na
     lin = linearised(closed, list(active), name)
     plan = plan_of(lin, order, cost=cost)
     avals = [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in closed.in_avals]
-    layouts: list[Layout] = []
+    # by mode: JAX may not call a function again that was traced before, so the latest of all may be another one's
+    layouts: dict[str, list[Layout]] = {name: [] for name in (ELIMINATION, *JAX_MODES)}
 
     def eliminate(*operands: Any) -> list[Any]:
         results, edges = run(lin, plan.order, operands)
-        return _stored(lin, edges, results, operands, active, layouts)
+        return _stored(lin, edges, results, operands, active, layouts[ELIMINATION])
 
     small = sum(math.prod(value.shape) for value in lin.program.values) <= MAX_ELEMENTS
     modes = _modes(closed, active, layouts)
@@ -102,7 +103,7 @@ def preaccumulate(closed: Any, active: Sequence[bool], order: Any, cost: str, na
             plan = dataclasses.replace(plan, modes=tuple(predicted.items()), mode=mode)
     emit = eliminate if mode == ELIMINATION else modes[mode]
     program = trace(emit, avals)
-    return Preaccumulation(plan, program, layouts[-1], small)
+    return Preaccumulation(plan, program, layouts[mode][-1], small)
 
 
 def _scalar(emit: Callable[..., Any], avals: Sequence[Any], small: bool) -> bool:
@@ -185,13 +186,13 @@ def _finished(results: Sequence[Any], blocks: Sequence[tuple[Kept, list[Any]]], 
     return [*results, *arrays]
 
 
-def _modes(closed: Any, active: Sequence[bool], layouts: list[Layout]) -> dict[str, Callable[..., Any]]:
+def _modes(closed: Any, active: Sequence[bool], layouts: dict[str, list[Layout]]) -> dict[str, Callable[..., Any]]:
     """JAX's forward and reverse mode, whose blocks are dense."""
     whole = as_function(closed)
     numbers = [k for k, is_active in enumerate(active) if is_active]
     inexact = [k for k, aval in enumerate(closed.out_avals) if jnp.issubdtype(aval.dtype, jnp.inexact)]
 
-    def mode(transform: Any) -> Callable[..., Any]:
+    def mode(transform: Any, layouts: list[Layout]) -> Callable[..., Any]:
         def emit(*operands: Any) -> list[Any]:
             def fun(*chosen: Any) -> Any:
                 full = list(operands)
@@ -212,7 +213,7 @@ def _modes(closed: Any, active: Sequence[bool], layouts: list[Layout]) -> dict[s
 
         return emit
 
-    return {"forward": mode(_forward), "reverse": mode(_reverse)}
+    return {"forward": mode(_forward, layouts["forward"]), "reverse": mode(_reverse, layouts["reverse"])}
 
 
 def _forward(fun: Callable[..., Any], args: Sequence[Any]) -> tuple[list[list[Any]], list[Any]]:
