@@ -20,7 +20,7 @@ import click
 import jax
 from benchmarks.orders import document
 from benchmarks.sparse import report
-from benchmarks.sparse.measure import compare, measure, on_one_core
+from benchmarks.sparse.measure import compare, keep_memory, measure, on_one_core
 from benchmarks.sparse.others import OTHERS
 from benchmarks.sparse.problems import PROBLEMS
 
@@ -38,6 +38,7 @@ def main(path: Path | None, only: str, repetitions: int, baseline: bool, write: 
     """Measure sparse Jacobians."""
     if row is not None:
         on_one_core()
+        keep_memory()
         jax.config.update("jax_enable_x64", True)
         print(json.dumps(measure(row, repetitions, baseline) if row in PROBLEMS else compare(row, repetitions)))
         return

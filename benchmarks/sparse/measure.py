@@ -5,6 +5,8 @@ Times are those of the processor, not of the clock, so that other work on the ma
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import resource
 import statistics
@@ -18,6 +20,9 @@ from benchmarks.sparse.others import variants
 from benchmarks.sparse.problems import residual
 
 import elimax
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Parameters of mallopt in the C library of GNU."""
 
 TURNS = 100
 """Evaluations in one call for small problems, where calling alone takes longer than computing."""
@@ -82,6 +87,18 @@ def compare(name: str, repetitions: int) -> dict[str, Any]:
 def on_one_core() -> None:
     """Keep this process, and the threads that it will start, on the first core that it may use."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
+def keep_memory() -> None:
+    """Have the C library keep what is freed, where it can be told to.
+
+    Otherwise whether a call gets its tens of megabytes as fresh pages, which cost more than filling them, is a matter
+    of chance: of what else lies on the heap.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+        mallopt(_MMAP_THRESHOLD, 2**30)
 
 
 def _parts(jacobian: Any) -> tuple[Any, Any]:

@@ -150,3 +150,14 @@ def test_repeated_and_missing_entries(fun, rows):
     np.testing.assert_array_equal(jac.indices[:, 0], rows)
     flat = np.ravel_multi_index(np.asarray(jac.indices).T, jac.shape)
     assert np.all(np.diff(flat) > 0)
+
+
+@pytest.mark.parametrize("fun", [lambda z: jnp.abs(z) ** 2, lambda z: jnp.real(z[1:]) ** 2 + jnp.imag(z[:-1])])
+def test_complex_entries_are_sorted_and_unique(fun):
+    for run in (elimax.jacobian(fun, output="bcoo"), jax.jit(elimax.jacobian(fun, output="bcoo"))):
+        block = run(Z)
+        places = np.ravel_multi_index(tuple(np.asarray(block.indices).T), block.shape)
+        assert block.indices_sorted
+        assert block.unique_indices
+        assert (np.diff(places) > 0).all()
+        np.testing.assert_allclose(block.todense(), elimax.jacobian(fun)(Z), rtol=1e-12)

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from elimax.api.endpoints import Kind, Leaf
 
@@ -52,11 +53,26 @@ def zero_block(output: Leaf, x: Leaf, layout: str) -> Block:
 def combine_parts(real_part: Block, imaginary_part: Block, sign: int, dtype: Any) -> Block:
     """The complex block ``real_part + sign * i * imaginary_part``, in the given dtype."""
     if is_bcoo(real_part) and is_bcoo(imaginary_part):
-        none = [jnp.zeros_like(part.data) for part in (real_part, imaginary_part)]
-        data = [_complex(real_part.data, none[0], sign, dtype), _complex(none[1], imaginary_part.data, sign, dtype)]
-        indices = jnp.concatenate([real_part.indices, imaginary_part.indices])
-        return bcoo(jnp.concatenate(data), indices, real_part.shape, ordered=False)
+        return _combine_sparse(real_part, imaginary_part, sign, dtype)
     return _complex(real_part, imaginary_part, sign, dtype)
+
+
+def _combine_sparse(real_part: Block, imaginary_part: Block, sign: int, dtype: Any) -> Block:
+    """The same for sparse parts, with an entry where either has one; with an entry of each if places are not known."""
+    parts = (real_part, imaginary_part)
+    data = [part.data for part in parts]
+    if any(isinstance(part.indices, Tracer) for part in parts):
+        none = [jnp.zeros_like(x) for x in data]
+        apart = [_complex(data[0], none[0], sign, dtype), _complex(none[1], data[1], sign, dtype)]
+        indices = jnp.concatenate([part.indices for part in parts])
+        return bcoo(jnp.concatenate(apart), indices, real_part.shape, ordered=False)
+    places = [np.asarray(part.indices) for part in parts]
+    if np.array_equal(*places):
+        return bcoo(_complex(*data, sign, dtype), real_part.indices, real_part.shape, ordered=True)
+    union, number = np.unique(np.concatenate(places), axis=0, return_inverse=True)
+    numbers = np.split(number.ravel(), [len(places[0])])
+    spread = [jnp.zeros(len(union), x.dtype).at[k].set(x) for x, k in zip(data, numbers, strict=True)]
+    return bcoo(_complex(*spread, sign, dtype), jnp.asarray(union), real_part.shape, ordered=True)
 
 
 def _complex(real_part: Any, imaginary_part: Any, sign: int, dtype: Any) -> jax.Array:

@@ -50,7 +50,7 @@ def coordinates(values: Sequence[Value], terms: Sequence[Term], dtype: Any, rank
         return _by_table(values, terms, dtype, rank)
     apart = nested(found.tree)
     small = found.num_entries * rank <= (_MOST_WRITTEN_APART if apart else _MOST_WRITTEN)
-    index = jnp.asarray(_sorted(tuple(terms))[0].T) if small else indices(found)
+    index = _known(_sorted(tuple(terms))[0].T) if small else indices(found)
     return index, data_of(found, values, terms, dtype)
 
 
@@ -256,7 +256,15 @@ def _by_table(values: Sequence[Value], terms: Sequence[Term], dtype: Any, rank: 
         data = arranged(flats, places, [term.sizes[0] if term.sizes else 1 for term in terms])
     else:
         data = jax.ops.segment_sum(jnp.concatenate(flats), inverse, unique.shape[1])
-    return jnp.asarray(unique.T), data
+    return _known(unique.T), data
+
+
+def _known(index: np.ndarray) -> Any:
+    """Indices as an array whose values can be read while other things are traced."""
+    if index.size > _MOST_WRITTEN:
+        return jnp.asarray(index)
+    with jax.ensure_compile_time_eval():
+        return jnp.asarray(index)
 
 
 @functools.lru_cache(maxsize=32)
