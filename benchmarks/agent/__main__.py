@@ -98,25 +98,32 @@ def unseen(folder: Path, rules: list[str], kinds: tuple[str, ...], passes: int) 
             seconds = time.process_time() - start
             best = search(problem, "agent", max_evaluations=passes).multiplications
             row = {"source": source, "name": name, "rule": rule, "vertices": len(graph.eliminable), "simple": simple}
+            row["partials"] = "scalars" if problem.is_scalar else "blocks"
             made.append(row | {"agent": alone, "best": best, "seconds": round(seconds, 4)})
             print(*made[-1].values(), file=sys.stderr, flush=True)
+    return unseen_table(made, rules, passes), made
+
+
+def unseen_table(made: list[dict], rules: list[str], passes: int) -> str:
+    """How often the agent is better than the best simple order, and by how much, by source and by kind of partials."""
     rows = [
-        "| graphs | rule | number | policy alone: better, equal, worse | geometric mean "
+        "| graphs | partials | rule | number | policy alone: better, equal, worse | geometric mean "
         f"| best of {passes}: better, equal, worse | geometric mean |"
     ]
-    rows.append("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
-    for rule in rules:
-        sources = list(dict.fromkeys(row["source"] for row in made))
-        for source in [*sources, "all"]:
-            some = [row for row in made if row["rule"] == rule and source in (row["source"], "all")]
-            cells = []
-            for column in ("agent", "best"):
-                ratios = [max(row[column], 1) / max(row["simple"], 1) for row in some]
-                mean = math.exp(sum(map(math.log, ratios)) / max(len(ratios), 1))
-                counts = [sum(r < 1 for r in ratios), sum(r == 1 for r in ratios), sum(r > 1 for r in ratios)]
-                cells.append(f"{counts[0]}, {counts[1]}, {counts[2]} | {mean:.3f}")
-            rows.append(f"| {source} | {rule} | {len(some)} | {cells[0]} | {cells[1]} |")
-    return "\n".join(rows), made
+    rows.append("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |")
+    for partials in ("scalars", "blocks"):
+        for rule in rules:
+            here = [row for row in made if (row["rule"], row["partials"]) == (rule, partials)]
+            for source in [*dict.fromkeys(row["source"] for row in here), "all"]:
+                some = [row for row in here if source in (row["source"], "all")]
+                cells = []
+                for column in ("agent", "best"):
+                    ratios = [max(row[column], 1) / max(row["simple"], 1) for row in some]
+                    mean = math.exp(sum(map(math.log, ratios)) / max(len(ratios), 1))
+                    counts = [sum(r < 1 for r in ratios), sum(r == 1 for r in ratios), sum(r > 1 for r in ratios)]
+                    cells.append(f"{counts[0]}, {counts[1]}, {counts[2]} | {mean:.3f}")
+                rows.append(f"| {source} | {partials} | {rule} | {len(some)} | {cells[0]} | {cells[1]} |")
+    return "\n".join(rows)
 
 
 def at_equal_time(rows: list[dict]) -> str:

@@ -51,7 +51,7 @@ def assert_same_training(a, b):
     assert a.orders() == b.orders()
 
 
-@pytest.mark.parametrize("chosen", [SMALL, SEARCHING], ids=["ppo", "gumbel"])
+@pytest.mark.parametrize("chosen", [SMALL, pytest.param(SEARCHING, marks=pytest.mark.slow)], ids=["ppo", "gumbel"])
 def test_a_training_that_goes_on_is_the_same_bit_by_bit(chosen, tmp_path):
     if chosen.method == "gumbel":
         pytest.importorskip("mctx")
@@ -71,6 +71,7 @@ def test_a_training_that_goes_on_is_the_same_bit_by_bit(chosen, tmp_path):
     assert search(GRAPH, found[0]["order"], "published").multiplications == found[0]["multiplications"]
 
 
+@pytest.mark.slow
 def test_random_tasks_go_on_too(tmp_path):
     chosen = dataclasses.replace(SMALL, graphs=3, refresh=2, smallest=6, largest=8, bounds=False, elite=0.0)
     whole = Trainer(chosen, None, None)
