@@ -1,6 +1,7 @@
 """`python -m benchmarks.coarsening [--json] [--only TEXT] [--seconds S] [--write]`: a row for each program and setting.
 
-With ``--write`` the table goes into docs/coarsening.md.
+With ``--write`` the table goes into docs/coarsening.md; with ``--rows FILE`` rows of earlier runs with ``--json`` are
+taken from a file, where all of them together would disturb a machine for too long.
 """
 
 from __future__ import annotations
@@ -32,14 +33,17 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "coarsening.md"
 @click.option("--only", default="", help="Rows whose name contains this.")
 @click.option("--seconds", default=4.0, help="Time for each row.")
 @click.option("--stepwise/--no-stepwise", default=False, help="Whether to run JAX operation by operation too.")
+@click.option("--rows", "file", type=click.Path(exists=True, path_type=Path), help="Rows that were measured before.")
 @click.option("--write", "into_document", is_flag=True, help="Write the table into the document.")
-def main(as_json: bool, only: str, seconds: float, stepwise: bool, into_document: bool) -> None:
+def main(as_json: bool, only: str, seconds: float, stepwise: bool, file: Path | None, into_document: bool) -> None:
     """Measure gradients with and without elimax.coarsen."""
     jax.config.update("jax_enable_x64", True)
     rows: list[dict[str, Any]] = []
     if not as_json:
         print(COLUMNS)
-    for program in PROGRAMS:
+    if file is not None:
+        rows = [json.loads(row) for row in file.read_text().splitlines()]
+    for program in PROGRAMS if file is None else ():
         for number, case in enumerate(program.cases()):
             if only not in case.name:
                 continue
