@@ -29,6 +29,9 @@ from elimax.structure.positions import dense_term
 EVEN = 1.1 * RESIDUALS
 """One pass in a mode of JAX is taken for large arrays unless elimination is predicted to be faster by this factor."""
 
+TAPED = 3.0
+"""Reverse mode through a loop keeps every turn; it is taken if all else is predicted to take so many times longer."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Preaccumulation:
@@ -100,10 +103,19 @@ def preaccumulate(closed: Any, active: Sequence[bool], order: Any, cost: str, na
             mode = cheapest(predicted)
             passes = [m for m in singles if m in predicted and predicted[m] <= EVEN * predicted[mode]]
             mode = passes[0] if passes else mode
+            if mode == "reverse" and lin.coarse_operations:
+                mode = _without_tape(predicted)
             plan = dataclasses.replace(plan, modes=tuple(predicted.items()), mode=mode)
     emit = eliminate if mode == ELIMINATION else modes[mode]
     program = trace(emit, avals)
     return Preaccumulation(plan, program, layouts[mode][-1], small)
+
+
+def _without_tape(predicted: dict[str, float]) -> str:
+    """The cheapest mode that carries the derivatives of loops along, unless reverse mode is much faster."""
+    others = [name for name in predicted if name != "reverse"]
+    best = min(others, key=predicted.__getitem__)
+    return best if predicted[best] <= TAPED * predicted["reverse"] else "reverse"
 
 
 def _scalar(emit: Callable[..., Any], avals: Sequence[Any], small: bool) -> bool:
