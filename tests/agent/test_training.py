@@ -274,5 +274,5 @@ def test_two_processes(tmp_path):
     told = [process.communicate(timeout=400) for process in running]
     assert [process.returncode for process in running] == [0, 0], told
     assert json.loads(told[0][0].splitlines()[-1])["rounds"] == 2
-    assert told[1][0] == ""
+    assert "{" not in told[1][0]  # the collectives of the CPU say a word of their own
     assert (tmp_path / "out" / CHECKPOINT).exists()
