@@ -60,19 +60,21 @@ def combine_parts(real_part: Block, imaginary_part: Block, sign: int, dtype: Any
 def _combine_sparse(real_part: Block, imaginary_part: Block, sign: int, dtype: Any) -> Block:
     """The same for sparse parts, with an entry where either has one; with an entry of each if places are not known."""
     parts = (real_part, imaginary_part)
-    data = [part.data for part in parts]
+    left, right = (part.data for part in parts)
     if any(isinstance(part.indices, Tracer) for part in parts):
-        none = [jnp.zeros_like(x) for x in data]
-        apart = [_complex(data[0], none[0], sign, dtype), _complex(none[1], data[1], sign, dtype)]
+        apart = [
+            _complex(left, jnp.zeros_like(left), sign, dtype),
+            _complex(jnp.zeros_like(right), right, sign, dtype),
+        ]
         indices = jnp.concatenate([part.indices for part in parts])
         return bcoo(jnp.concatenate(apart), indices, real_part.shape, ordered=False)
-    places = [np.asarray(part.indices) for part in parts]
-    if np.array_equal(*places):
-        return bcoo(_complex(*data, sign, dtype), real_part.indices, real_part.shape, ordered=True)
-    union, number = np.unique(np.concatenate(places), axis=0, return_inverse=True)
-    numbers = np.split(number.ravel(), [len(places[0])])
-    spread = [jnp.zeros(len(union), x.dtype).at[k].set(x) for x, k in zip(data, numbers, strict=True)]
-    return bcoo(_complex(*spread, sign, dtype), jnp.asarray(union), real_part.shape, ordered=True)
+    real_places, imaginary_places = (np.asarray(part.indices) for part in parts)
+    if np.array_equal(real_places, imaginary_places):
+        return bcoo(_complex(left, right, sign, dtype), real_part.indices, real_part.shape, ordered=True)
+    union, number = np.unique(np.concatenate([real_places, imaginary_places]), axis=0, return_inverse=True)
+    numbers = np.split(number.ravel(), [len(real_places)])
+    left, right = (jnp.zeros(len(union), x.dtype).at[k].set(x) for x, k in zip((left, right), numbers, strict=True))
+    return bcoo(_complex(left, right, sign, dtype), jnp.asarray(union), real_part.shape, ordered=True)
 
 
 def _complex(real_part: Any, imaginary_part: Any, sign: int, dtype: Any) -> jax.Array:
