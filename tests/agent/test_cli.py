@@ -52,7 +52,7 @@ def test_train_goes_on_and_leaves_curves_orders_and_weights(files):
     other = run(*words, "--seed", 3, exit_code=2)
     assert "CheckpointError" in other.output
     assert "seed 0 -> 3" in other.output
-    assert json.loads(run(*words, "--seed", 3, "--fresh", "--until", 1, "--json").stdout)["rounds"] == 1
+    assert json.loads(run(*words, "--fresh", "--until", 1, "--json").stdout)["rounds"] == 1
 
 
 @pytest.mark.parametrize(

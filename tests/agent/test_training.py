@@ -6,8 +6,10 @@ import dataclasses
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import jax
 import jax.numpy as jnp
@@ -26,8 +28,9 @@ from elimax.agent.devices import Devices
 from elimax.agent.expert import expert_moves
 from elimax.agent.learning import replayed
 from elimax.agent.tasks import drawn, of_graphs
-from elimax.agent.training import CHECKPOINT, Trainer, export_weights
+from elimax.agent.training import CHECKPOINT, KIND, Trainer, export_weights
 from elimax.errors import CheckpointError, MissingExtraError, TrainingError
+from elimax.graph import json as graph_files
 from elimax.order import search
 
 GRAPH = random_graph(5, middle=14, degree=3)
@@ -71,6 +74,51 @@ def test_a_training_that_goes_on_is_the_same_bit_by_bit(chosen, tmp_path):
     assert search(GRAPH, found[0]["order"], "published").multiplications == found[0]["multiplications"]
 
 
+def wait_for_rounds(process, path, rounds):
+    """The rounds in a checkpoint that another process writes, once there are so many."""
+    until = time.monotonic() + 300
+    while time.monotonic() < until:
+        assert process.poll() is None, process.communicate()
+        if path.exists():
+            done = checkpoint.load(path, KIND)[1]["iteration"]
+            if done >= rounds:
+                return done
+        time.sleep(0.02)
+    raise AssertionError(f"no checkpoint of {rounds} rounds came at {path}")
+
+
+@pytest.mark.slow
+def test_a_killed_process_goes_on_bit_by_bit(tmp_path):
+    """It saves after every round, so some kills meet it while it writes; what they leave is a whole checkpoint."""
+    settings = {"games": 4, "iterations": 100_000, "width": 8, "layers": 1, "batch": 16, "checkpoint_seconds": 0.0}
+    settings["bounds"] = False  # else it could prove its order optimal and end by itself
+    graph_files.dump(GRAPH, tmp_path / "graph.json")
+    (tmp_path / "settings.toml").write_text(
+        "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
+    )
+    words = [sys.executable, "-m", "elimax", "train", str(tmp_path / "graph.json"), "--config"]
+    words += [str(tmp_path / "settings.toml"), "--output", str(tmp_path / "out")]
+    done = 0
+    for _ in range(2):  # the second process goes on from what the first left, and is killed too
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            done = wait_for_rounds(process, tmp_path / "out" / CHECKPOINT, done + 3)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            told = process.communicate()
+        assert process.returncode == -signal.SIGKILL, told
+    chosen = Config(**settings)
+    given = of_graphs([(GRAPH.name, GRAPH)], chosen)
+    left = Trainer(chosen, given, tmp_path / "out")
+    assert left.iteration >= done
+    last = left.iteration + 3
+    left.run(until=last)
+    whole = Trainer(chosen, given, None)
+    whole.run(until=last)
+    assert whole.iteration == left.iteration == last
+    assert_same_training(whole, left)
+
+
 @pytest.mark.slow
 def test_random_tasks_go_on_too(tmp_path):
     chosen = dataclasses.replace(SMALL, graphs=3, refresh=2, smallest=6, largest=8, bounds=False, elite=0.0)
@@ -85,8 +133,8 @@ def test_random_tasks_go_on_too(tmp_path):
 
 def test_it_learns_from_nothing():
     """On a graph with a wide range of costs the mean over games falls and the cheapest order is found."""
-    graph = random_graph(2, inputs=6, middle=22, outputs=5, degree=3)
-    chosen = Config(games=32, iterations=14, width=16, layers=1, batch=64, learning_rate=3e-3, seed=1)
+    graph = random_graph(2, inputs=6, middle=16, outputs=5, degree=3)
+    chosen = Config(games=32, iterations=10, width=16, layers=1, batch=64, learning_rate=3e-3, seed=1)
     trainer = Trainer(chosen, of_graphs([("wide", graph)], chosen), None)
     trainer.run()
     mean = [row[COLUMNS.index("mean")] for row in trainer.rows]
@@ -235,6 +283,7 @@ def test_an_expert_is_imitated_only_where_asked_for():
     assert Trainer(SMALL, tasks(), None)._shown is None
 
 
+@pytest.mark.slow
 def test_games_split_over_devices():
     """The same games on one device and on all of them; learning differs by rounding alone."""
     assert jax.device_count() > 1
@@ -253,8 +302,6 @@ def test_games_split_over_devices():
 @pytest.mark.slow
 def test_two_processes(tmp_path):
     """Two processes with one CPU device each train one network; the first writes."""
-    from elimax.graph import json as graph_files
-
     graph_files.dump(GRAPH, tmp_path / "graph.json")
     (tmp_path / "settings.toml").write_text("games = 8\niterations = 2\nwidth = 8\nlayers = 1\nbatch = 32\n")
     port = 20000 + os.getpid() % 20000
