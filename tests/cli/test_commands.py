@@ -162,7 +162,7 @@ def test_a_plan_with_blocks_is_saved_and_drawn(tmp_path):
         (("search", "{folder}/cyclic.json"), "GraphFormatError"),
         (("show", "{folder}/broken.json"), "PlanFormatError"),
         (("bench", "everything"), "was expected, got 'everything'"),
-        (("train",), "No such command"),
+        (("fly",), "No such command"),
     ],
 )
 def test_failures_are_one_message_and_exit_code_2(tmp_path, words, message):
