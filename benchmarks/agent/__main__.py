@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import json
 import math
 import sys
@@ -126,23 +127,6 @@ def unseen_table(made: list[dict], rules: list[str], passes: int) -> str:
     return "\n".join(rows)
 
 
-def at_equal_time(rows: list[dict]) -> str:
-    """Counts within each time."""
-    lines = ["| vertices | rule | s allowed | agent | s | annealing | s | best simple order |"]
-    lines.append("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for row in rows:
-        if row["method"] != "agent":
-            continue
-        same = [other for other in rows if (other["vertices"], other["rule"]) == (row["vertices"], row["rule"])]
-        other = next(o for o in same if o["method"] == "annealing" and o["allowed"] == row["allowed"])
-        simple = min(o["count"] for o in same if o["allowed"] is None)
-        lines.append(
-            f"| {row['vertices']:,} | {row['rule']} | {row['allowed']} | {row['count']:,} | {row['seconds']} "
-            f"| {other['count']:,} | {other['seconds']} | {simple:,} |"
-        )
-    return "\n".join(lines)
-
-
 def main() -> None:
     """Measures, prints, and writes where asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -151,8 +135,9 @@ def main() -> None:
     parser.add_argument("--rules", nargs="+", default=["published", "executed"])
     parser.add_argument("--kinds", nargs="+", default=["published", "zoo", "cutest"], help="sources of unseen graphs")
     parser.add_argument("--passes", type=int, default=16)
-    parser.add_argument("--sizes", nargs="+", type=int, default=list(equal_time.SIZES))
-    parser.add_argument("--json", type=Path, help="file for the figures; those of other sizes in it are kept")
+    parser.add_argument("--sizes", nargs="*", type=int, default=list(equal_time.SIZES), help="none: those of --json")
+    parser.add_argument("--families", nargs="+", choices=equal_time.FAMILIES, default=list(equal_time.FAMILIES))
+    parser.add_argument("--json", type=Path, help="file for the figures; those of other graphs in it are kept")
     parser.add_argument("--write", action="store_true", help="write docs/agent.md and its pictures")
     options = parser.parse_args()
     made: dict[str, str] = {}
@@ -164,11 +149,13 @@ def main() -> None:
             options.graphs, options.rules, tuple(options.kinds), options.passes
         )
     if "time" in options.parts:
-        rows = [row for size in options.sizes for rule in options.rules for row in equal_time.measure(size, rule)]
-        new = {row["vertices"] for row in rows}
-        kept = [row for row in figures.get("time", []) if row["vertices"] not in new]
-        figures["time"] = sorted(kept + rows, key=lambda row: row["vertices"])
-        made["time"] = at_equal_time(figures["time"])
+        cases = itertools.product(options.families, options.sizes, options.rules)
+        rows = [row for case in cases for row in equal_time.measure(*case)]
+        new = {(row["family"], row["vertices"], row["rule"]) for row in rows}
+        kept = [r for r in figures.get("time", []) if (r["family"], r["vertices"], r["rule"]) not in new]
+        names = list(equal_time.FAMILIES)
+        figures["time"] = sorted(kept + rows, key=lambda r: (names.index(r["family"]), r["vertices"], r["rule"]))
+        made["time"] = equal_time.table(figures["time"])
     print("\n\n".join(made.values()))
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

@@ -1,66 +1,129 @@
-"""The agent and annealing at equal time, on graphs of three sizes."""
+"""The agent and annealing at equal time, on graphs of several sizes of two families."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from benchmarks.orders.large_graphs import bodies
 from benchmarks.zoo_counts import zoo_graph
 
+from elimax.graph.types import Graph
 from elimax.order import search
 
-SIZES = (50, 500, 5000)
+SIZES = (50, 200, 500, 5000)
 """Vertices to eliminate, about."""
 
-OPERATIONS = {50: 65, 500: 650, 5000: 8000}
+OPERATIONS = {50: 30, 200: 200, 500: 450, 5000: 4800}
 """Operations of the random program that has so many: what is not used by a result is left out."""
+
+BODIES = {50: (60, 3), 200: (210, 6), 500: (600, 6), 5000: (5000, 6)}
+"""Vertices asked for, of whole steps, and number of bodies."""
 
 SECONDS = (0.01, 0.1, 1.0, 10.0)
 METHODS = ("agent", "annealing")
 
 
-def measure(size: int, rule: str, seconds: tuple[float, ...] = SECONDS) -> list[dict]:
-    """Counts of each method within each time; a method that needs longer for its first order says how long it took."""
+def random_program(size: int) -> Graph:
+    """A random program of scalars from the zoo."""
     operations = OPERATIONS[size]
-    graph = zoo_graph("random_program", seed=1, size=operations, arrays=False, num_outputs=max(5, operations // 20))
+    return zoo_graph("random_program", seed=1, size=operations, arrays=False, num_outputs=max(5, operations // 20))
+
+
+def attracting_bodies(size: int) -> Graph:
+    """Steps of several bodies that attract each other."""
+    return bodies(*BODIES[size])
+
+
+FAMILIES = {"random program": random_program, "bodies": attracting_bodies}
+
+
+def measure(family: str, size: int, rule: str, seconds: tuple[float, ...] = SECONDS) -> list[dict[str, Any]]:
+    """Counts of each method within each time, and within the time of one pass of the policy.
+
+    The policy has no order before its first pass is over: for less time its count is None.
+    """
+    graph = FAMILIES[family](size)
+    head = {"family": family, "vertices": len(graph.eliminable), "rule": rule}
     rows = []
 
-    def note(method: str, allowed: float | None, found) -> None:
-        rows.append({"vertices": len(graph.eliminable), "rule": rule, "allowed": allowed, "method": method})
-        rows[-1] |= {"count": found.multiplications, "seconds": round(found.seconds, 3)}
+    def note(method: str, allowed: float | None, found, one_pass: bool = False) -> None:
+        count, spent = (None, None) if found is None else (found.multiplications, round(found.seconds, 3))
+        rows.append(head | {"allowed": allowed, "one_pass": one_pass, "method": method})
+        rows[-1] |= {"count": count, "seconds": spent}
 
     for method in METHODS:  # what is compiled or read from disk is there
         search(zoo_graph("random_program", size=20, arrays=False), method, rule, max_evaluations=100)
-    for method in METHODS:
-        found = None
-        for budget in seconds:
-            if found is None or found.seconds < budget:
-                found = search(graph, method, rule, budget=budget)
-            note(method, budget, found)
+    one = search(graph, "agent", rule, max_evaluations=1)
+    budgets = sorted({*seconds, one.seconds})
+    for budget in budgets:
+        alone = budget == one.seconds
+        found = one if alone else search(graph, "agent", rule, budget=budget) if budget > one.seconds else None
+        note("agent", round(budget, 3), found, alone)
+    found = None
+    for budget in budgets:
+        if found is None or found.seconds < budget:
+            found = search(graph, "annealing", rule, budget=budget)
+        note("annealing", round(budget, 3), found, budget == one.seconds)
     for name in ("forward", "reverse", "markowitz"):
         note(name, None, search(graph, name, rule))
     return rows
 
 
-def draw(rows: list[dict], path: Path) -> None:
-    """One panel a size: count over time allowed."""
+def pairs(rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any], int]]:
+    """The agent's row, that of annealing with the same time, and the count of the best simple order."""
+    found = []
+    for row in rows:
+        if row["method"] == "agent":
+            same = [other for other in rows if all(other[k] == row[k] for k in ("family", "vertices", "rule"))]
+            other = next(o for o in same if o["method"] == "annealing" and o["allowed"] == row["allowed"])
+            found.append((row, other, min(o["count"] for o in same if o["allowed"] is None)))
+    return found
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Counts within each time, and how often which of the two is cheaper."""
+    lines = ["| graph | vertices | rule | s allowed | agent | s | annealing | s | best simple order |"]
+    lines.append("| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for row, other, simple in pairs(rows):
+        allowed = f"one pass: {row['allowed']}" if row["one_pass"] else f"{row['allowed']}"
+        agent = "- | -" if row["count"] is None else f"{row['count']:,} | {row['seconds']}"
+        lines.append(
+            f"| {row['family']} | {row['vertices']:,} | {row['rule']} | {allowed} | {agent} "
+            f"| {other['count']:,} | {other['seconds']} | {simple:,} |"
+        )
+    there = [(row["count"], other["count"]) for row, other, _ in pairs(rows) if row["count"] is not None]
+    signs = [sum(a < b for a, b in there), sum(a == b for a, b in there), sum(a > b for a, b in there)]
+    lines += ["", f"Of the {len(there)} rows with an order of the agent it is cheaper in {signs[0]}, "]
+    lines[-1] += f"as cheap in {signs[1]}, dearer in {signs[2]}."
+    return "\n".join(lines)
+
+
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """One panel a graph, one line of panels a family: count over time."""
     from matplotlib.figure import Figure
 
-    sizes = sorted({row["vertices"] for row in rows})
-    figure = Figure(figsize=(4.0 * len(sizes), 3.4), layout="constrained")
-    panels = figure.subplots(1, len(sizes), squeeze=False)[0]
-    for axes, size in zip(panels, sizes, strict=True):
-        here = [row for row in rows if row["vertices"] == size]
-        for method in METHODS:
-            points = [row for row in here if row["method"] == method]
-            axes.plot(
-                [max(p["allowed"], p["seconds"]) for p in points], [p["count"] for p in points], "o-", label=method
-            )
-        best = min(row["count"] for row in here if row["allowed"] is None)
-        axes.axhline(best, color="0.6", linestyle=":", label="best simple order")
-        axes.set_xscale("log")
-        axes.set_xlabel("seconds")
-        axes.set_title(f"{size:,} vertices")
-        axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylabel("multiplications")
-    panels[0].legend(frameon=False)
+    families = list(dict.fromkeys(row["family"] for row in rows))
+    sizes = {family: sorted({row["vertices"] for row in rows if row["family"] == family}) for family in families}
+    columns = max(map(len, sizes.values()))
+    figure = Figure(figsize=(3.3 * columns, 2.9 * len(families)), layout="constrained")
+    panels = figure.subplots(len(families), columns, squeeze=False)
+    for line, family in zip(panels, families, strict=True):
+        for axes in line[len(sizes[family]) :]:
+            axes.set_visible(False)
+        for axes, size in zip(line, sizes[family], strict=False):
+            here = [row for row in rows if (row["family"], row["vertices"]) == (family, size)]
+            for method in METHODS:
+                points = [row for row in here if row["method"] == method and row["count"] is not None]
+                points.sort(key=lambda row: row["seconds"])
+                axes.plot([p["seconds"] for p in points], [p["count"] for p in points], "o-", label=method)
+            best = min(row["count"] for row in here if row["allowed"] is None)
+            axes.axhline(best, color="0.6", linestyle=":", label="best simple order")
+            axes.set_xscale("log")
+            axes.set_title(f"{family}, {size:,} vertices", fontsize="medium")
+            axes.spines[["top", "right"]].set_visible(False)
+        line[0].set_ylabel("multiplications")
+    for axes in panels[-1]:
+        axes.set_xlabel("seconds spent")
+    panels[0][0].legend(frameon=False, fontsize="small")
     figure.savefig(path)
