@@ -131,6 +131,7 @@ def test_random_tasks_go_on_too(tmp_path):
     assert second.tasks.names == drawn(chosen, 1).names
 
 
+@pytest.mark.slow
 def test_it_learns_from_nothing():
     """On a graph with a wide range of costs the mean over games falls and the cheapest order is found."""
     graph = random_graph(2, inputs=6, middle=16, outputs=5, degree=3)
