@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import signal
 import threading
 from collections.abc import Iterator
 
@@ -59,15 +60,37 @@ class Progress:
     def until_interrupted(self) -> Iterator[None]:
         """A part of the search that an interrupt ends, with the best order so far as the result.
 
+        A library that is being called may lose the exception; the search ends all the same.
+
         Raises:
           KeyboardInterrupt: there is no order yet.
         """
         try:
-            yield
+            with self._noticing_interrupts():
+                yield
         except KeyboardInterrupt:
             if self.best is None:
                 raise
             self.interrupted = True
+
+    @contextlib.contextmanager
+    def _noticing_interrupts(self) -> Iterator[None]:
+        """Has Control-C set `stopped` as well, where it does what it does by default."""
+        main = threading.current_thread() is threading.main_thread()
+        if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            yield
+            return
+
+        def stop(number: int, frame: object) -> None:
+            self.interrupted = True
+            self.stopped.set()
+            raise KeyboardInterrupt
+
+        signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def result(self, method: str | None = None) -> Order:
         """The best order with what is known about it; ``method`` replaces the name of the search that found it."""
