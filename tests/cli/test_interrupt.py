@@ -34,6 +34,8 @@ def test_control_c_prints_the_best_so_far(hard, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "ELIMAX_CACHE_DIR": str(cache)},
+        # A shell in the background has its commands ignore interrupts, and they hand that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert process.stderr is not None
