@@ -15,6 +15,12 @@ from elimax.order import search
 from tests.problems import random_graph
 
 COMMAND = (sys.executable, "-m", "elimax", "search")
+# A shell in the background has its commands ignore interrupts, and they hand that on.
+HEEDING = (
+    sys.executable,
+    "-c",
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])",
+)
 
 
 @pytest.fixture
@@ -29,13 +35,11 @@ def hard(tmp_path):
 def test_control_c_prints_the_best_so_far(hard, tmp_path):
     cache = tmp_path / "cache"
     process = subprocess.Popen(
-        [*COMMAND, str(hard), "--cost", "published", "--budget", "500", "--json"],
+        [*HEEDING, *COMMAND, str(hard), "--cost", "published", "--budget", "500", "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "ELIMAX_CACHE_DIR": str(cache)},
-        # A shell in the background has its commands ignore interrupts, and they hand that on.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert process.stderr is not None
