@@ -69,7 +69,7 @@ $(LATEST)/.installed-dev: pyproject.toml | $(LATEST)/bin/python
 	@touch $@
 
 figures: $(VENV)/.installed-dev
-	$(BIN)/python docs/make_figures.py
+	$(BIN)/python -m benchmarks.figures
 
 clean:
 	rm -rf $(VENV) $(LATEST) .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -4,8 +4,8 @@ For each structure, the way that `elimax.structure.dense.dense` takes is compare
 way is possible: term by term, by rows, scattered. Beside them stands an array of the same shape filled with one number,
 which no way can beat. Values come from a cheap function of the arguments, as the entries of a Jacobian do.
 
-    python benchmarks/assembly.py --batch 1 --batch 1024
-    python benchmarks/assembly.py --case tridiagonal --size 1000 --dtype float32
+    python -m benchmarks.assembly --batch 1 --batch 1024
+    python -m benchmarks.assembly --case tridiagonal --size 1000 --dtype float32
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One loop over the whole batch against the same loop over blocks of it.
 
-    python benchmarks/blocks.py --size 12 --batch 20000 --seconds 1
-    python benchmarks/blocks.py --write
+    python -m benchmarks.blocks --size 12 --batch 20000 --seconds 1
+    python -m benchmarks.blocks --write
 
 Columns of the loop form that do not stay in the caches until they are put together might gain if the batch were cut
 into blocks, each put together before the next one begins. Here that is done by hand: a `lax.fori_loop` over blocks
@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from benchmarks import documents
 from jax import lax
 
 import elimax
@@ -29,9 +29,6 @@ from elimax.cli.timing import compare
 SIZES, BATCHES, BLOCKS = (6, 12, 16), (2000, 20_000, 100_000), (272, 520, 1032)
 MOST = 16_000_000
 """Cases with more numbers in the result are left out."""
-
-BEGIN, END = "<!-- blocks -->", "<!-- /blocks -->"
-"""Where the table stands in the document."""
 
 
 def coupled(x: Any) -> Any:
@@ -105,10 +102,7 @@ def main() -> None:
                 print(lines[-1], flush=True)
                 jax.clear_caches()
     if options.write:
-        document = Path(__file__).parents[1] / "docs" / "emission.md"
-        before, _, rest = document.read_text().partition(BEGIN)
-        table = "\n".join(lines)
-        document.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.partition(END)[2]}")
+        documents.write(documents.DOCS / "emission.md", {"blocks": "\n".join(lines)})
 
 
 if __name__ == "__main__":

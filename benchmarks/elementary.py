@@ -1,6 +1,6 @@
 """What vectorisable elementary functions gain: Jacobians in the loop form, with and without them, and JAX's modes.
 
-    python benchmarks/elementary.py --batch 1000 --batch 100000 --json elementary.json
+    python -m benchmarks.elementary --batch 1000 --batch 100000 --json elementary.json
 
 For each case the median times, taken in turns, of jacfwd, jacrev, ``elementary="exact"`` and ``"vector"`` under
 ``jit(vmap(...))``, and seconds to compile. One thread does all, so that cores do not count.

@@ -17,10 +17,10 @@ import functools
 import json
 import signal
 import time
-from pathlib import Path
 
 import jax
 import sympy
+from benchmarks import documents
 
 from elimax import zoo
 from elimax._jax import inline, trace
@@ -28,8 +28,6 @@ from elimax.coarsen import NONE, STRICT, Arena, Rules, cost, derive
 from elimax.coarsen.nodes import reachable
 from elimax.coarsen.read import expressions
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "coarsening.md"
-BEGIN, END = "<!-- sympy -->", "<!-- /sympy -->"
 COLUMNS = (
     "| problem | unsimplified | strict rules | all rules | SymPy | planning, all rules | SymPy | ratio |\n"
     "|---|---|---|---|---|---|---|---|"
@@ -185,15 +183,13 @@ def main():
 
 
 def write(rows):
-    text = DOCUMENT.read_text()
-    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
     lines = [COLUMNS]
     for row in rows:
         own, other = 1e3 * row["all s"], 1e3 * row["sympy s"]
         counts = [f"{row[label]:,}" for label in ("plain", "strict", "all", "sympy")]
         cells = [f"`{row['problem']}`", *counts, f"{own:.2g} ms", f"{other:,.0f} ms", f"{other / own:.0f}"]
         lines.append(f"| {' | '.join(cells)} |")
-    DOCUMENT.write_text("\n".join([text[:start], *lines, text[end:]]))
+    documents.write(documents.DOCS / "coarsening.md", {"sympy": "\n".join(lines)})
 
 
 def stop(*_):

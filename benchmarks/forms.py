@@ -1,7 +1,7 @@
 """How well the time model predicts: forms and orders of small programs, predicted and measured in turns.
 
-    python benchmarks/forms.py --batch 1 --batch 1000 --json forms.json
-    python benchmarks/forms.py --write
+    python -m benchmarks.forms --batch 1 --batch 1000 --json forms.json
+    python -m benchmarks.forms --write
 
 `--write` puts the summary into docs/emission.md; `--rows FILE` takes the cases of a former `--json` instead of
 measuring any, and predicts them with the weights of today.
@@ -25,6 +25,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from benchmarks import documents
 from scipy.stats import spearmanr
 
 import elimax
@@ -41,9 +42,6 @@ SMALL = (
     "hole hires robertson rk4_pendulum steady_state_combustion"
 ).split()
 ORDERS = ("auto", "forward", "reverse", "markowitz")
-BEGIN, END = "<!-- forms -->", "<!-- /forms -->"
-"""Where the summary stands in the document."""
-
 STEPS = 100
 """Turns of the loop around a program in looped cases."""
 
@@ -246,9 +244,7 @@ def main() -> None:
     words = f"{table(rows)}\n\n{of_orders(rows)}"
     print(words)
     if options.write:
-        document = Path(__file__).parents[1] / "docs" / "emission.md"
-        before, _, rest = document.read_text().partition(BEGIN)
-        document.write_text(f"{before}{BEGIN}\n{words}\n{END}{rest.partition(END)[2]}")
+        documents.write(documents.DOCS / "emission.md", {"forms": words})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Functions of a whole batch: their Jacobian against the mapped Jacobian of one row, and against jacfwd.
 
-    python benchmarks/lanes.py --batch 16 --batch 100000 --seconds 1
-    python benchmarks/lanes.py --write
+    python -m benchmarks.lanes --batch 16 --batch 100000 --seconds 1
+    python -m benchmarks.lanes --write
 
 A function of arrays [B, n] is written over columns, ``x[..., 0]`` and so on, or as ``jax.vmap`` of the function of one
 row; its Jacobian is diagonal in the batch. Timed in turns: the entries (``output="bcoo"``, data alone), plainly emitted
@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from benchmarks import documents
 
 import elimax
 from elimax import zoo
@@ -28,9 +28,6 @@ from elimax.zoo.kinetics import hires_components
 BATCHES = (16, 256, 1000, 10_000, 100_000)
 DENSE = 100
 """Longest batch whose Jacobian is made with its zeros."""
-
-BEGIN, END = "<!-- lanes -->", "<!-- /lanes -->"
-"""Where the table stands in the document."""
 
 COLUMNS: dict[str, Callable[..., Any]] = {
     "roe_flux_1d": zoo.get("roe_flux_1d").fun,
@@ -100,9 +97,7 @@ def main() -> None:
                 print(lines[-1], f"{found['us']:.1f} us", flush=True)
                 jax.clear_caches()
     if options.write:
-        document = Path(__file__).parents[1] / "docs" / "emission.md"
-        before, _, rest = document.read_text().partition(BEGIN)
-        document.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{rest.partition(END)[2]}")
+        documents.write(documents.DOCS / "emission.md", {"lanes": "\n".join(lines)})
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Every figure is the median of several runs; those of the import come from fresh processes.
 
-    python benchmarks/planning.py --json planning.json
+    python -m benchmarks.planning --json planning.json
 """
 
 from __future__ import annotations

@@ -19,13 +19,12 @@ import click
 import jax
 import jax.numpy as jnp
 import numpy as np
+from benchmarks import documents
 
 import elimax
 from elimax import zoo
 from elimax.execute.segmented import forget
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "coarsening.md"
-BEGIN, END = "<!-- segments -->", "<!-- /segments -->"
 ORDERS = ("auto", "coarse")
 TURNS, BATCH, ROUNDS = 200, 1000, 60
 COLUMNS = (
@@ -113,11 +112,9 @@ def line(row):
 
 
 def write(rows):
-    text = DOCUMENT.read_text()
-    start, stop = text.index(BEGIN) + len(BEGIN), text.index(END)
     without = ", ".join(f"`{row['problem']}`" for row in rows if not row["segments"])
     table = "\n".join([COLUMNS, *(line(row) for row in rows if row["segments"])])
-    DOCUMENT.write_text(f"{text[:start]}\n{table}\n\nNo segments: {without}.\n{text[stop:]}")
+    documents.write(documents.DOCS / "coarsening.md", {"segments": f"{table}\n\nNo segments: {without}."})
 
 
 @click.command()

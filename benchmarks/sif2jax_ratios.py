@@ -4,8 +4,8 @@ Times are those of the processor, so that other work on the core does not count.
 Problems with constraints or equations in at most 100 unknowns, at batch 1 and 256. One JSON line a problem; problems
 that are in the file already are skipped, so a run can be interrupted and continued.
 
-    python benchmarks/sif2jax_ratios.py --output ratios.jsonl
-    python benchmarks/sif2jax_ratios.py --output ratios.jsonl --limit 0        # the summary alone
+    python -m benchmarks.sif2jax_ratios --output ratios.jsonl
+    python -m benchmarks.sif2jax_ratios --output ratios.jsonl --limit 0        # the summary alone
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ Each problem runs in a process of its own that is ended when it takes more than 
 with JAX: small matrices entry by entry, large ones by their products with random vectors. One JSON line a problem is
 appended to ``--output``; problems that are in it already are skipped, so a walk can be interrupted and continued.
 
-    python benchmarks/sif2jax_sparse.py --output sparse.jsonl                   # all constraints and residuals
-    python benchmarks/sif2jax_sparse.py --output sparse.jsonl --larger 2000     # those with more than 2000 unknowns
-    python benchmarks/sif2jax_sparse.py --output hessians.jsonl --hessians 100  # the Hessians of 100 objectives
+    python -m benchmarks.sif2jax_sparse --output sparse.jsonl                   # all constraints and residuals
+    python -m benchmarks.sif2jax_sparse --output sparse.jsonl --larger 2000     # those with more than 2000 unknowns
+    python -m benchmarks.sif2jax_sparse --output hessians.jsonl --hessians 100  # the Hessians of 100 objectives
 
 Processor time and not the clock is limited, because the clock of a busy machine says little; give the walk one core
 (``taskset -c 0``) and the two are the same on an idle one.

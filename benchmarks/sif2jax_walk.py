@@ -4,8 +4,8 @@ One line a problem: name, inputs -> outputs, what was compared, error, seconds o
 Results are appended to ``--output`` as JSON lines; problems that are in it already are skipped, so a walk can be
 interrupted and continued. Each problem runs in a worker process that is replaced when it takes too long or dies.
 
-    python benchmarks/sif2jax_walk.py --output walk.jsonl
-    python benchmarks/sif2jax_walk.py --only HEART8 --only SPIN --method jacrev
+    python -m benchmarks.sif2jax_walk --output walk.jsonl
+    python -m benchmarks.sif2jax_walk --only HEART8 --only SPIN --method jacrev
 """
 
 from __future__ import annotations

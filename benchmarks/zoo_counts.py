@@ -3,7 +3,7 @@
 With ``--graphs FOLDER`` (graph files of published tasks) the counts of the file of the same name stand below: the
 published formulas were traced to other graphs, so the numbers are near each other and seldom equal.
 
-    python benchmarks/zoo_counts.py --graphs path/to/graphs --json counts.json
+    python -m benchmarks.zoo_counts --graphs path/to/graphs --json counts.json
 """
 
 from __future__ import annotations

@@ -215,7 +215,7 @@ def table() -> str:
         "the C standard says. The functions that are not listed have vector code in XLA already.",
         "",
         "Written by `python docs/make_elementary.py table`; what the option gains is measured by",
-        "`python benchmarks/elementary.py`.",
+        "`python -m benchmarks.elementary`.",
         "",
     ]
     return "\n".join(lines)

@@ -20,13 +20,11 @@ import time
 import tomllib
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-if str(ROOT) not in sys.path:  # run as a folder, not as a module
-    sys.path.insert(0, str(ROOT))
+from benchmarks import documents
+from benchmarks.agent import equal_time, heldout
+from benchmarks.orders import report
 
-from benchmarks.agent import equal_time, heldout  # noqa: E402
-from benchmarks.orders import document, report  # noqa: E402
-
+ROOT = Path(__file__).parents[2]
 PARTS = ("curves", "heldout", "time")
 CURVES = Path(__file__).parent / "curves"
 AIMS = {
@@ -160,7 +158,7 @@ def main() -> None:
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     if options.write:
-        document.write(ROOT / "docs" / "agent.md", made, report.machine(1))
+        documents.write(ROOT / "docs" / "agent.md", made, f"{report.machine(1)}.")
         if "curves" in made:
             draw_curves(ROOT / "docs" / "agent_curves.svg")
         if "time" in made:

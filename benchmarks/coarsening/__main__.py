@@ -1,4 +1,6 @@
-"""`python -m benchmarks.coarsening [--json] [--only TEXT] [--seconds S] [--write]`: a row for each program and setting.
+"""Gradients of programs with and without `elimax.coarsen`: a row for each program and setting.
+
+    python -m benchmarks.coarsening [--json] [--only TEXT] [--seconds S] [--write]
 
 With ``--write`` the table goes into docs/coarsening.md; with ``--rows FILE`` rows of earlier runs with ``--json`` are
 taken from a file, where all of them together would disturb a machine for too long.
@@ -25,7 +27,6 @@ from benchmarks.coarsening.document import COLUMNS, line, write
 from benchmarks.coarsening.measure import measure
 
 PROGRAMS = (rigid_body, brachistochrone, springs, logistic, cart_pole, walker, descent)
-DOCUMENT = Path(__file__).parents[2] / "docs" / "coarsening.md"
 
 
 @click.command()
@@ -50,7 +51,7 @@ def main(as_json: bool, only: str, seconds: float, stepwise: bool, file: Path | 
             rows.append(measure(case, seconds, stepwise and number == 0))
             print(json.dumps(rows[-1]) if as_json else line(rows[-1]), flush=True)
     if into_document:
-        write(DOCUMENT, rows)
+        write(rows)
 
 
 main()

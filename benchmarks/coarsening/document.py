@@ -1,17 +1,16 @@
-"""Rows as a table, and the table in its document."""
+"""Rows as a table, and the table in docs/coarsening.md."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
+from benchmarks import documents
 from benchmarks.coarsening.measure import NAIVE, OURS, STEPWISE
 
 COLUMNS = (
     "| program | setting | kept | coarsened | same program | JAX at its best | ratio | naive, jitted "
     "| operation by operation | temporaries | of JAX, least |\n|---|---|---|---|---|---|---|---|---|---|---|"
 )
-BEGIN, END = "<!-- programs -->", "<!-- /programs -->"
 
 
 def line(row: dict[str, Any]) -> str:
@@ -34,18 +33,15 @@ def line(row: dict[str, Any]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def write(path: Path, rows: list[dict[str, Any]]) -> None:
+def write(rows: list[dict[str, Any]]) -> None:
     """Replace the table of a document."""
-    text = path.read_text()
-    start, stop = text.index(BEGIN) + len(BEGIN), text.index(END)
     lines = [COLUMNS, *map(line, rows)]
     if not any(STEPWISE in row["seconds"] for row in rows):
         lines = [
             _without(cells, COLUMNS.split("|").index(" operation by operation "))
             for cells in "\n".join(lines).split("\n")
         ]
-    table = "\n".join(lines)
-    path.write_text(f"{text[:start]}\n{table}\n{text[stop:]}")
+    documents.write(documents.DOCS / "coarsening.md", {"programs": "\n".join(lines)})
 
 
 def _without(cells: str, column: int) -> str:

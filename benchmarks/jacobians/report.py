@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from benchmarks import documents
 from benchmarks.jacobians import networks
 from benchmarks.jacobians.rows import MODES, OURS, Row, machine, mean
-from benchmarks.orders import document
 
 from elimax.viz.tables import seconds, table, to_markdown, to_text
 
@@ -62,7 +62,7 @@ def write(folder: Path, rows: list[Row]) -> None:
     sections = {name: to_markdown(table(*content[:2])) for name, content in tables(rows).items()}
     if "losses" not in sections:
         sections["losses"] = "None."
-    document.write(folder / "jacobians.md", sections, words)
+    documents.write(folder / "jacobians.md", sections, f"{words}.")
     draw(rows, folder / "jacobians.svg")
 
 

@@ -1,4 +1,6 @@
-"""`python -m benchmarks.loops [--json] [--only TEXT] [--seconds S] [--write]`: a row for each loop and setting.
+"""Derivatives of loops against those of JAX: a row for each loop and setting.
+
+    python -m benchmarks.loops [--json] [--only TEXT] [--seconds S] [--write]
 
 With ``--write`` the table goes into docs/loops.md.
 """
@@ -6,16 +8,15 @@ With ``--write`` the table goes into docs/loops.md.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
 import jax
+from benchmarks import documents
 from benchmarks.coarsening.measure import NAIVE, OURS, measure
 from benchmarks.loops.cases import cases
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "loops.md"
-BEGIN, END = "<!-- loops -->", "<!-- /loops -->"
+DOCUMENT = documents.DOCS / "loops.md"
 COLUMNS = (
     "| loop | setting | by | elimax | JAX, ratio of its time to that of elimax | largest difference | temporaries "
     "| of JAX |\n|---|---|---|---|---|---|---|---|"
@@ -45,13 +46,11 @@ def _time(seconds: float) -> str:
 
 def write(rows: list[dict[str, Any]]) -> None:
     """Replace the table of the document, or the rows of it that were measured."""
-    text = DOCUMENT.read_text()
-    start, stop = text.index(BEGIN) + len(BEGIN), text.index(END)
-    kept = {tuple(old.split(" | ")[:2]): old for old in text[start:stop].splitlines() if old.startswith("| ")}
+    old_lines = documents.section(DOCUMENT, "loops").splitlines()
+    kept = {tuple(old.split(" | ")[:2]): old for old in old_lines if old.startswith("| ")}
     kept.pop(tuple(COLUMNS.split(" | ")[:2]), None)
     kept.update({tuple(new.split(" | ")[:2]): new for new in map(line, rows)})
-    table = "\n".join([COLUMNS, *kept.values()])
-    DOCUMENT.write_text(f"{text[:start]}\n{table}\n{text[stop:]}")
+    documents.write(DOCUMENT, {"loops": "\n".join([COLUMNS, *kept.values()])})
 
 
 @click.command()

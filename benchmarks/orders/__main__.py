@@ -18,16 +18,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-if str(ROOT) not in sys.path:  # run as a folder, not as a module
-    sys.path.insert(0, str(ROOT))
+from benchmarks import documents
+from benchmarks.orders import large_graphs, report
+from benchmarks.orders.measure import Found, measure
+from benchmarks.orders.tasks import RULES, TASKS, Task
 
-from benchmarks.orders import document, large_graphs, report  # noqa: E402
-from benchmarks.orders.measure import Found, measure  # noqa: E402
-from benchmarks.orders.tasks import RULES, TASKS, Task  # noqa: E402
+from elimax.graph import json as graph_files
 
-from elimax.graph import json as graph_files  # noqa: E402
-
+ROOT = Path(__file__).parents[2]
 PARTS = ("searches", "edges", "arrays", "large")
 DRAWN = ("roe_flux_1d", "random_g", "black_scholes_jacobian", "roe_flux_3d_scalar")
 EDGE_SECONDS, ARRAY_SECONDS, LARGE_SECONDS = 6.0, 20.0, 10.0
@@ -151,7 +149,7 @@ def main() -> None:
     if options.write:
         from benchmarks.orders import picture
 
-        document.write(ROOT / "docs" / "orders.md", made, report.machine(options.cores))
+        documents.write(ROOT / "docs" / "orders.md", made, f"{report.machine(options.cores)}.")
         rows = [
             (task.name, task.seconds, known, found)
             for task, known, found in results.searches.get("published", [])

@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 import jax
-from benchmarks.orders import document
+from benchmarks import documents
 from benchmarks.sparse import report
 from benchmarks.sparse.measure import compare, keep_memory, measure, on_one_core
 from benchmarks.sparse.others import OTHERS
@@ -60,7 +60,7 @@ def main(path: Path | None, only: str, repetitions: int, baseline: bool, write: 
             f"Processor time on one core of {platform.machine()}, float64, medians of calls in turns, "
             f"JAX {jax.__version__}, asdex {importlib.metadata.version('asdex')}, Python {platform.python_version()}"
         )
-        document.write(ROOT / "docs" / "sparse.md", report.tables(rows), machine)
+        documents.write(ROOT / "docs" / "sparse.md", report.tables(rows), f"{machine}.")
 
 
 def _measured(name: str, flags: list[str]) -> dict[str, Any]:

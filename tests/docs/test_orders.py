@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from benchmarks.orders.document import write
+from benchmarks.documents import section, write
 
 from tests.docs.blocks import ROOT
 
@@ -12,8 +12,7 @@ SECTIONS = ("published", "executed", "edges", "arrays", "large")
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_every_table_has_been_measured(name):
-    text = (ROOT / "docs" / "orders.md").read_text(encoding="utf-8")
-    content = text.split(f"<!-- {name} -->")[1].split(f"<!-- /{name} -->")[0]
+    content = section(ROOT / "docs" / "orders.md", name)
     assert content.count("\n| ") > 2
     assert "Python 3" in content
 
@@ -21,7 +20,7 @@ def test_every_table_has_been_measured(name):
 def test_sections_are_replaced(tmp_path):
     path = tmp_path / "page.md"
     path.write_text("before\n<!-- a -->\nold\n<!-- /a -->\nafter\n<!-- b -->\nkept\n<!-- /b -->\n")
-    write(path, {"a": "new"}, "a machine")
+    write(path, {"a": "new"}, "a machine.")
     assert path.read_text() == (
         "before\n<!-- a -->\n\nnew\n\na machine.\n\n<!-- /a -->\nafter\n<!-- b -->\nkept\n<!-- /b -->\n"
     )

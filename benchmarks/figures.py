@@ -1,7 +1,7 @@
 """Writes the figures of README.md and docs/figures.md from a run of the demo.
 
-    python docs/make_figures.py                      # runs `elimax demo --json`
-    python docs/make_figures.py demo.json            # takes the output of an earlier run
+    python -m benchmarks.figures                     # runs `elimax demo --json`
+    python -m benchmarks.figures demo.json           # takes the output of an earlier run
 
 The table stands between ``<!-- demo -->`` and ``<!-- /demo -->`` in both files and is replaced there.
 """
@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from benchmarks import documents
 
 from elimax.viz.tables import seconds, table, to_markdown
 
@@ -59,15 +60,6 @@ def figures(report: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def replaced(text: str, content: str) -> str:
-    """The text with new content between the marks."""
-    marks = re.compile(r"(<!-- demo -->\n).*?(<!-- /demo -->)", re.S)
-    found, count = marks.subn(lambda match: f"{match[1]}{content}\n\n{match[2]}", text)
-    if count != 1:
-        raise ValueError(f"one pair of demo marks was expected, {count} were found")
-    return found
-
-
 def main() -> None:
     """Runs the demo or reads its output, and writes both files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -81,7 +73,7 @@ def main() -> None:
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     content = figures(json.loads(text))
     for path in FILES:
-        path.write_text(replaced(path.read_text(encoding="utf-8"), "\n" + content), encoding="utf-8")
+        documents.write(path, {"demo": content})
 
 
 if __name__ == "__main__":
