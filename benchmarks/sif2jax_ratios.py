@@ -17,20 +17,15 @@ import json
 import os
 import random
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-
-import jax  # noqa: E402
-import jax.numpy as jnp  # noqa: E402
-import numpy as np  # noqa: E402
-from benchmarks.rows import read, walk  # noqa: E402
+import jax
+import jax.numpy as jnp
+import numpy as np
+from benchmarks.rows import read, walk
 
 BATCHES = (1, 256)
 MOST_UNKNOWNS = 100

@@ -1,4 +1,6 @@
-"""`python -m benchmarks.sparse [--json FILE] [--only TEXT] [--repetitions N] [--no-baseline] [--write]`.
+"""Sparse Jacobians against colouring (asdex) and the modes of JAX: time, memory, planning.
+
+    python -m benchmarks.sparse [--json FILE] [--only TEXT] [--repetitions N] [--no-baseline] [--write]
 
 Each row is measured in a process of its own, on one core, so that peaks of memory do not mix. asdex has to be
 installed for the comparison with colouring. ``--json`` keeps the rows, one a line; rows that are in the file already
