@@ -67,6 +67,10 @@ READ = 0.25
 """Share of the known elements of a plain form in a loop that are filled in; others are known to whoever reads them."""
 
 
+REPEATED = 1.1
+"""How much longer the plain form takes in a loop: what reads its results there computes parts of them again."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Machine:
     """Times in nanoseconds on one device kind; names end with the bits of the dtype they are for.
@@ -207,7 +211,8 @@ class Counts:
         moved += _dot((crowd[0] * machine.crowd_32, crowd[1] * machine.crowd_64), self.crowd)
         work = batch * (sum(w.at(machine) for w in self.work) + moved + known)
         if looped:
-            return work + machine.turn * self.turn + machine.start * self.kernels
+            time = work + machine.turn * self.turn + machine.start * self.kernels
+            return time if self.looped else REPEATED * time
         kernels = self.kernels + self.fillers
         fresh = batch * (4 * self.fresh[0] + 8 * self.fresh[1])
         if fresh > HEAP:
@@ -250,12 +255,8 @@ def predict(program: ScalarProgram, machine: Machine = DEFAULT) -> dict[str, Pre
 
 def count(program: ScalarProgram) -> dict[str, Counts]:
     """What the forms "plain" and "loop" of a program do."""
-    users: dict[int, int] = {}
-    for step in program.steps:
-        for operand in set(step.operands):
-            users[operand] = users.get(operand, 0) + 1
     targets = program.computed
-    kept = {s.result for s in program.steps if s.name in KEPT and users.get(s.result, 0) > 1}
+    kept = _kept(program, targets)
     roots = sorted(kept | set(targets))
     cones = _cones(program, roots, kept)
     results = [int(i) for ids in program.outputs for i in ids.flat]
@@ -272,7 +273,7 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
     return {
         "plain": Counts(
             work=tuple(_work(program, cone) for cone in cones),
-            kernels=len(kept) + 1,
+            kernels=len(kept) + _arrays(program, made),
             moved=moved,
             columns=_widths(program, kept),
             crowd=_crowd(program, made, TOGETHER),
@@ -287,7 +288,7 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
         ),
         "loop": Counts(
             work=(_work(program, range(len(program.steps))),),
-            kernels=2,
+            kernels=1 + _arrays(program, made),
             moved=moved,
             columns=columns,
             crowd=_crowd(program, made),
@@ -347,6 +348,28 @@ def _crowd(program: ScalarProgram, made: set[int], least: int = 0) -> Widths:
 def _together(program: ScalarProgram, made: set[int]) -> list[int]:
     """Computed elements of results with so many that the plain form puts them together too."""
     return [int(i) for ids in program.outputs if ids.size >= TOGETHER for i in ids.flat if int(i) in made]
+
+
+def _arrays(program: ScalarProgram, made: set[int]) -> int:
+    """Results with an element that is computed: each has a kernel."""
+    return sum(any(int(i) in made for i in ids.flat) for ids in program.outputs)
+
+
+def _kept(program: ScalarProgram, targets: Sequence[int]) -> set[int]:
+    """Expensive operations that more than one kernel needs: each has a kernel of its own.
+
+    One with a single user counts too where that user is computed again in several kernels.
+    """
+    kernels: dict[int, set[int]] = {target: {target} for target in targets}
+    kept: set[int] = set()
+    for step in reversed(program.steps):
+        own = kernels.get(step.result, set())
+        if step.name in KEPT and len(own) > 1:
+            kept.add(step.result)
+            own = {step.result}
+        for operand in step.operands:
+            kernels.setdefault(operand, set()).update(own)
+    return kept
 
 
 def _cones(program: ScalarProgram, roots: list[int], kept: set[int]) -> list[list[int]]:
