@@ -140,3 +140,71 @@ def test_other_dtypes_beside():
     expected = jax.hessian(fun, (0, 1))(*args)
     assert jax.tree.map(lambda x: x.dtype, found) == jax.tree.map(lambda x: x.dtype, expected)
     assert_trees_close(found, expected, eps=np.finfo(np.float32).eps)
+
+
+def turns(x: Any) -> Any:
+    return jax.lax.fori_loop(0, 3, lambda _, v: v + 0.1 * jnp.sin(v), x)
+
+
+LOOPS = {
+    "arrow": (lambda x: jnp.sum(turns(x[1:] * x[0])) + x[0] ** 3, (jnp.linspace(0.1, 1.0, 60),), {}),
+    "grid": (lambda u: jnp.sum(turns(u[1:] - u[:-1]) ** 2) + jnp.sum(turns(u[:, 1:] * u[:, :-1])), (U,), {}),
+    "tree": (
+        lambda p: jnp.sum(turns(p["a"] * p["s"]) ** 2 + p["a"] * turns(p["a"][::-1])),
+        ({"a": X, "s": Y[0]},),
+        {},
+    ),
+    "arguments": (lambda x, y: jnp.sum(turns(x[1:] * y[:-1]) * y[1:]), (X, Y), {"argnums": (1, 0)}),
+    "one result": (lambda x: jnp.sum(turns(x[1:] * x[0]), keepdims=True), (X,), {}),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_star_colouring(name):
+    fun, args, options = LOOPS[name]
+    plan = elimax.plan(fun, *args, hessian=True, **options).with_mode("star")
+    expected = jax.hessian(fun, **options)(*args)
+    for output in ("dense", "bcoo"):
+        assert_trees_close(jax.jit(elimax.hessian(fun, order=plan, output=output, **options))(*args), expected)
+    single = jax.tree.map(lambda x: x.astype(jnp.float32), args)
+    plan = elimax.plan(fun, *single, hessian=True, **options).with_mode("star")
+    batch = jax.tree.map(lambda x: jnp.stack([x, 0.5 * x]), single)
+    found = jax.vmap(elimax.hessian(fun, order=plan, **options))(*batch)
+    assert_trees_close(found, jax.vmap(jax.hessian(fun, **options))(*batch), eps=np.finfo(np.float32).eps)
+
+
+def test_plans_name_symmetry(tmp_path):
+    fun, args, _ = LOOPS["arrow"]
+    args = (jnp.linspace(0.1, 1.0, 1000),)
+    plan = elimax.plan(fun, *args, hessian=True)
+    assert plan.mode == "star"
+    assert plan.modes[0][0] == "star"
+    assert plan.mirrored == pytest.approx(999 / 2998)  # of a row, a column and a diagonal
+    assert "symmetric: 33 % of the entries" in str(plan)
+    plan.save(tmp_path / "plan.json")
+    assert elimax.Plan.load(tmp_path / "plan.json").mirrored == plan.mirrored
+    assert elimax.plan(jax.grad(fun), *args).mirrored is None
+    assert elimax.plan(neighbours, X, hessian=True).mirrored > 0.2
+    assert elimax.plan(neighbours, jax.ShapeDtypeStruct((10**6,), "float64"), hessian=True).mirrored == 0.0
+
+
+def test_star_is_for_hessians_known_to_be_symmetric():
+    fun, args, _ = LOOPS["arrow"]
+    plan = elimax.plan(jax.grad(fun), *args).with_mode("star")
+    with pytest.raises(elimax.ModeError, match=r"not known to be symmetric.*elimination"):
+        elimax.jacobian(jax.grad(fun), order=plan)(*args)
+
+    def ruled(x):
+        return jnp.sum(turns(odd(x) * X))
+
+    plan = elimax.plan(ruled, X, hessian=True)
+    assert plan.mirrored is None
+    assert "star" not in dict(plan.modes)
+    with pytest.raises(elimax.ModeError, match="custom_jvp"):
+        elimax.hessian(ruled, order=plan.with_mode("star"))(X)
+
+    def several(x):
+        return turns(x[:3] * x[3:6])
+
+    with pytest.raises(elimax.ModeError, match="one real number"):
+        elimax.hessian(several, order=elimax.plan(several, X, hessian=True).with_mode("star"))(X)

@@ -10,7 +10,8 @@ from typing import Any
 from elimax import execute
 from elimax.api.argnums import make_call, normalise_argnums
 from elimax.api.coarsen import coarsened_of
-from elimax.api.first_order import limit_of
+from elimax.api.endpoints import Rule
+from elimax.api.first_order import limit_of, reverse_jacobian
 from elimax.api.flat import FlatFunction, Options
 from elimax.api.metadata import check_callable, function_name
 from elimax.execute.measure import measured_plan
@@ -33,6 +34,7 @@ def plan(
     measure: bool = False,
     batch: int = 1,
     max_memory: float | str | None = None,
+    hessian: bool = False,
     **kwargs: Any,
 ) -> Any:
     """Plans the Jacobian of ``fun`` at arguments of these shapes.
@@ -60,6 +62,8 @@ def plan(
         and JAX's modes on the device, with random arguments, and keep the fastest; ``print(plan)`` tells the times.
       batch: number of points at once that ``measure`` is to time, as under ``jax.vmap``.
       max_memory: as for ``jacobian``, for dense output; the plan then names the mode, and the directions at a time.
+      hessian: plan the Hessian instead, which is the Jacobian of the program that accumulates a Jacobian; the plan then
+        tells what share of the entries is taken from their mirror image, and serves as ``order=`` of ``hessian``.
       **kwargs: keyword arguments of ``fun``.
 
     Returns:
@@ -75,7 +79,17 @@ def plan(
     if coarsened is not None:
         fun = coarsened.fun
     call = make_call(name, normalise_argnums(argnums), args, kwargs)
-    flat = FlatFunction(fun, name, call, Options(has_aux, holomorphic, allow_int, abstract=True))
+    options = Options(has_aux, holomorphic, allow_int)
+    symmetry = execute.Symmetry() if hessian else None
+    if symmetry is not None:
+        fun = reverse_jacobian(fun, argnums, options, symmetry)
+        options = dataclasses.replace(options, rule=Rule.FORWARD)
+    flat = FlatFunction(fun, name, call, dataclasses.replace(options, abstract=True))
+
+    def see(closed: Any) -> None:
+        if symmetry is not None:
+            symmetry.groups = flat.pairs()
+
     planned = functools.partial(
         execute.plan_for,
         flat,
@@ -88,12 +102,14 @@ def plan(
         progress=progress,
         max_memory=limit_of(max_memory),
         name=name,
+        on_trace=see,
+        symmetry=symmetry,
     )
     found = planned(order=order)
     if measure and found.chunk is None:
         joined = planned(order="coarse") if isinstance(order, str) and order == "auto" else None
         has_segments = joined is not None and joined.coarse is not None and joined.coarse.segments
-        found = measured_plan(flat, flat.arrays, found, batch, joined if has_segments else None)
+        found = measured_plan(flat, flat.arrays, found, batch, joined if has_segments else None, symmetry)
     if coarsened is not None:
         decision = coarsened.decision(args, kwargs, call.positions)
         found = dataclasses.replace(found, coarsening=str(decision))

@@ -34,7 +34,8 @@ def hessian(
       argnums: as for ``jacobian``.
       has_aux: as for ``jacobian``.
       holomorphic: as for ``jacobian``.
-      order: as for ``jacobian``, of the outer Jacobian. The inner one is always planned with ``"auto"``.
+      order: as for ``jacobian``, of the outer Jacobian; a ``Plan`` is made by ``plan(fun, *args, hessian=True)``. The
+        inner one is always planned with ``"auto"``.
       output: as for ``jacobian``.
       cost: as for ``jacobian``.
       form: as for ``jacobian``.

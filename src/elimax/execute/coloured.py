@@ -1,14 +1,14 @@
 """Modes of JAX on compressed seeds: the Jacobian from as many JVPs and VJPs as its pattern has colours.
 
 Columns that share no row are summed up in one tangent, rows that share no column in one cotangent; then each entry is
-picked out of the products at a place that is known beforehand. The function itself is differentiated by ``jax.jvp`` and
-``jax.vjp``, so that every rule of JAX and of the user holds. This serves where elimination loses structure that is
-there: behind loops, branches and solves, which it takes for dense.
+picked out of the products at a place that is known beforehand. Of a Hessian each entry stands in two columns, so more
+columns can share a tangent. The function itself is differentiated by ``jax.jvp`` and ``jax.vjp``, so that every rule of
+JAX and of the user holds. This serves where elimination loses structure that is there: behind loops, branches and
+solves, which it takes for dense.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -20,13 +20,14 @@ import numpy as np
 from elimax._jax.program import as_function
 from elimax.elimination.steps import Step
 from elimax.errors import ModeError
-from elimax.execute.layout import write_block
 from elimax.execute.modes import MOST_PRODUCTS, Emit, products
+from elimax.execute.reading import Compression, block, entries
 from elimax.execute.remaining import MOST_ENTRIES
+from elimax.execute.symmetric import Symmetry
 from elimax.partials.build import Linearisation
-from elimax.structure.canonical import make_term
+from elimax.plan.types import STAR
 from elimax.structure.colouring import Colouring, Pattern, colour_both, colour_columns, colour_rows
-from elimax.structure.term import AxisMap, IndexTable, Kind, Table
+from elimax.structure.star import StarColouring, colour_star
 
 REVERSE = 1.5
 """What a VJP counts in JVPs when entries are divided between the two."""
@@ -43,19 +44,6 @@ MANY = 20
 """Programs with more products than so many times `MOST_PRODUCTS` are not eliminated to find their pattern."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Compression:
-    """How a Jacobian is read from compressed products.
-
-    Attributes:
-      pattern: of the whole Jacobian, all results above each other and all arguments side by side.
-      colouring: of that.
-    """
-
-    pattern: Pattern
-    colouring: Colouring
-
-
 def whole_pattern(lin: Linearisation, order: Sequence[Step]) -> Pattern | None:
     """The pattern of the whole Jacobian; None if it is unknown, empty, or too large to write out."""
     if products(lin.graph, order) > MANY * MOST_PRODUCTS:
@@ -69,12 +57,17 @@ def whole_pattern(lin: Linearisation, order: Sequence[Step]) -> Pattern | None:
         return None
     if sum(m.nnz for row in found for m in row if m is not None) > MOST_ENTRIES:
         return None
-    entries: Any = sp.block_array(found, format="coo")
-    return Pattern.of(entries.shape, entries.row, entries.col)
+    whole: Any = sp.block_array(found, format="coo")
+    return Pattern.of(whole.shape, whole.row, whole.col)
 
 
-def compressions(pattern: Pattern) -> dict[str, Compression]:
-    """The compressed modes that need fewer products than JAX's own, by name."""
+def compressions(pattern: Pattern, symmetric: bool = False) -> dict[str, Compression]:
+    """The compressed modes that need fewer products than JAX's own, by name.
+
+    Args:
+      pattern: of the whole Jacobian.
+      symmetric: whether it is a Hessian; a star colouring is a candidate where it needs fewer products than the others.
+    """
     m, n = pattern.shape
     found = {"coloured forward": colour_columns(pattern), "coloured reverse": colour_rows(pattern)}
     costs = {name: c.num_forward + REVERSE * c.num_reverse for name, c in found.items() if c is not None}
@@ -86,13 +79,33 @@ def compressions(pattern: Pattern) -> dict[str, Compression]:
             continue
         if name == "mixed" or c.num_forward + c.num_reverse < SHARE * (n if name == "coloured forward" else m):
             kept[name] = Compression(pattern, c)
+    if symmetric:
+        of_kept = [c.colouring.num_forward + REVERSE * c.colouring.num_reverse for c in kept.values()]
+        fewer = math.ceil(min([*of_kept, SHARE * n])) - 1
+        star = colour_star(pattern, fewer) if fewer > 0 else None
+        if star is not None:
+            kept[STAR] = _starred(pattern, star)
     return kept
+
+
+def _starred(pattern: Pattern, star: StarColouring) -> Compression:
+    none = np.full(pattern.shape[0], -1, np.int32)
+    by_row = np.zeros(pattern.num_entries, bool)
+    return Compression(pattern, Colouring(star.columns, none, by_row, star.num_colours, 0), star.mirrored)
 
 
 def compression(pattern: Pattern, mode: str) -> Compression:
     """The compression of a mode that was asked for, whether or not it saves products."""
     m, n = pattern.shape
-    colour = {"coloured forward": colour_columns, "coloured reverse": colour_rows, "mixed": colour_both}[mode]
+    star = colour_star(pattern) if mode == STAR else None
+    if star is not None:
+        return _starred(pattern, star)
+    colour = {
+        STAR: colour_columns,
+        "coloured forward": colour_columns,
+        "coloured reverse": colour_rows,
+        "mixed": colour_both,
+    }[mode]
     found = colour(pattern)
     if found is None:  # too dense to be coloured: every line has its own colour
         by_row = np.full(pattern.num_entries, mode == "coloured reverse")
@@ -103,7 +116,7 @@ def compression(pattern: Pattern, mode: str) -> Compression:
 
 
 def coloured_modes(
-    closed: Any, lin: Linearisation, order: Sequence[Step], output: str, values: bool
+    closed: Any, lin: Linearisation, order: Sequence[Step], output: str, values: bool, symmetry: Symmetry | None = None
 ) -> dict[str, Emit]:
     """The compressed modes that are worth a look, by name.
 
@@ -113,11 +126,25 @@ def coloured_modes(
       order: an order of elimination, which decides how much of the structure is seen.
       output: "dense" or "bcoo".
       values: whether the values of the results are wanted.
+      symmetry: of the Jacobian, if it is a Hessian.
     """
     pattern = whole_pattern(lin, order)
     if pattern is None:
         return {}
-    return {name: emission(closed, lin, c, output, values) for name, c in compressions(pattern).items()}
+    return {
+        name: emission(closed, lin, c, output, values)
+        for name, c in compressions(pattern, is_symmetric(lin, symmetry)).items()
+    }
+
+
+def is_symmetric(lin: Linearisation, symmetry: Symmetry | None) -> bool:
+    """Whether a whole Jacobian is known to be symmetric: the Hessian of one number by all arguments."""
+    if symmetry is None or not symmetry.own or symmetry.groups != tuple((0, k) for k in range(len(lin.inputs))):
+        return False
+    number = {full: vertex for vertex, full in enumerate(lin.full_vertices)}
+    inputs = [lin.graph.vertices[number[source]].shape for source in lin.inputs]
+    outputs = [lin.program.values[ref.value].shape for ref in lin.program.outputs[: len(lin.outputs)]]
+    return [math.prod(shape) for shape in outputs] == [math.prod(shape) for shape in inputs]
 
 
 def coloured_mode(
@@ -128,12 +155,19 @@ def coloured_mode(
     output: str,
     values: bool,
     chunk: int | None = None,
+    symmetry: Symmetry | None = None,
 ) -> Emit:
     """One compressed mode, for a plan that names it; ``chunk`` bounds the number of products at once.
 
     Raises:
-      ModeError: if the pattern is unknown or too large.
+      ModeError: if the pattern is unknown or too large, or entries are to be mirrored that need not be symmetric.
     """
+    if mode == STAR and not is_symmetric(lin, symmetry):
+        raise ModeError(
+            f"mode {mode!r} reads entries where their mirror images stand, and this Jacobian is not known to be "
+            "symmetric. It is the mode of an elimax.hessian of one real number by arguments of one dtype, without "
+            "rules of users (jax.custom_jvp, jax.custom_vjp). Use the mode 'elimination' or 'coloured forward'."
+        )
     pattern = whole_pattern(lin, order)
     if pattern is None:
         raise ModeError(
@@ -182,9 +216,9 @@ def emission(
                 reverse = _in_chunks(apart, colouring.rows, colouring.num_reverse, outputs, chunk)
         if forward is None and reverse is None:
             outputs, (_, aux) = fun(*inputs)
-        entries = _entries(compressed, outputs, inputs, forward, reverse)
+        read = entries(compressed, outputs, inputs, forward, reverse)
         found = [
-            [_block(*entries[i][j], tuple(y.shape), tuple(x.shape), y.dtype, output) for j, x in enumerate(inputs)]
+            [block(*read[i][j], tuple(y.shape), tuple(x.shape), y.dtype, output) for j, x in enumerate(inputs)]
             for i, y in enumerate(outputs)
         ]
         return (list(outputs) if values else []), list(aux), found
@@ -215,74 +249,3 @@ def _seeds(colours: np.ndarray, wanted: Any, like: Sequence[Any]) -> list[Any]:
         ones = own[None] == jnp.asarray(wanted, np.int32)[:, None]
         seeds.append(ones.astype(x.dtype).reshape(-1, *x.shape))
     return seeds
-
-
-def _entries(
-    compressed: Compression, outputs: Sequence[Any], inputs: Sequence[Any], forward: Any, reverse: Any
-) -> list[list[tuple[np.ndarray, np.ndarray, Any]]]:
-    """For each block, rows and columns of its entries, sorted, and their values."""
-    pattern, colouring = compressed.pattern, compressed.colouring
-    row_bounds = np.cumsum([0, *(y.size for y in outputs)])
-    column_bounds = np.cumsum([0, *(x.size for x in inputs)])
-    result = []
-    for i, y in enumerate(outputs):
-        first, last = pattern.row_start[row_bounds[i]], pattern.row_start[row_bounds[i + 1]]
-        columns = pattern.columns[first:last]
-        line = []
-        for j, x in enumerate(inputs):
-            inside = first + np.flatnonzero((columns >= column_bounds[j]) & (columns < column_bounds[j + 1]))
-            r = pattern.rows[inside].astype(np.int64) - row_bounds[i]
-            c = pattern.columns[inside].astype(np.int64) - column_bounds[j]
-            by_row = colouring.by_row[inside]
-            ahead = colouring.columns[pattern.columns[inside]] * np.int64(y.size) + r
-            back = colouring.rows[pattern.rows[inside]] * np.int64(x.size) + c
-            parts = []
-            if not by_row.all():
-                parts.append(jnp.ravel(forward[i]).astype(y.dtype))
-                back = back + colouring.num_forward * y.size
-            if by_row.any():
-                parts.append(jnp.ravel(reverse[j]).astype(y.dtype))
-            line.append((r, c, _picked(parts, np.where(by_row, back, ahead), y.dtype)))
-        result.append(line)
-    return result
-
-
-def _picked(parts: list[Any], where: np.ndarray, dtype: Any) -> Any:
-    """Elements of the parts, joined, at known places."""
-    if not where.size:
-        return jnp.zeros((0,), dtype)
-    flat = parts[0] if len(parts) == 1 else jnp.concatenate(parts)
-    if where.size == flat.size and np.array_equal(where, np.arange(flat.size)):
-        return flat
-    index = where.astype(np.int32 if flat.size < 2**31 else np.int64)
-    return flat.at[index].get(mode="promise_in_bounds")
-
-
-def _block(
-    rows: np.ndarray,
-    columns: np.ndarray,
-    data: Any,
-    out_shape: tuple[int, ...],
-    in_shape: tuple[int, ...],
-    dtype: Any,
-    output: str,
-) -> Any:
-    """One block from its entries, which are sorted by row and column."""
-    shape = (*out_shape, *in_shape)
-    if not rows.size:
-        return write_block((), (), out_shape, in_shape, dtype, output)
-    index = [*_unravelled(rows, out_shape), *_unravelled(columns, in_shape)]
-    if output == "bcoo":
-        from jax.experimental.sparse import BCOO  # half a second to import, and most callers never need it
-
-        places = np.stack(index, axis=1) if index else np.zeros((1, 0))
-        return BCOO((data, jnp.asarray(places, np.int32)), shape=shape, indices_sorted=True, unique_indices=True)
-    if rows.size == math.prod(shape):
-        return data.reshape(shape)
-    maps: list[AxisMap] = [Table(0, IndexTable(axis)) for axis in index]
-    term, _ = make_term({0: rows.size}, maps[: len(out_shape)], maps[len(out_shape) :], [0], Kind.VARIABLE)
-    return write_block((term,), (data.reshape(term.value_shape),), out_shape, in_shape, dtype, output)
-
-
-def _unravelled(flat: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
-    return np.unravel_index(flat, shape) if shape else ()

@@ -18,7 +18,7 @@ from elimax.errors import ElimaxError, ElimaxWarning, ModeError
 from elimax.execute.accumulate import Edges
 from elimax.execute.chunks import chunked_mode
 from elimax.execute.closing import Closed, closed_loops
-from elimax.execute.coloured import coloured_mode, coloured_modes
+from elimax.execute.coloured import coloured_mode, coloured_modes, compression, whole_pattern
 from elimax.execute.control.entry import linearised
 from elimax.execute.emission import emitted
 from elimax.execute.fitting import check_result, dense_size, memory_of, shapes_of, sparse_size, within
@@ -34,7 +34,7 @@ from elimax.execute.through import Through, run_through
 from elimax.graph.hashing import structural_hash
 from elimax.partials.build import Linearisation, linearise
 from elimax.plan import Plan, make_plan
-from elimax.plan.types import COLOURED, JAX_MODES
+from elimax.plan.types import COMPRESSED, JAX_MODES, STAR
 
 FlatFunction = Callable[..., tuple[Sequence[Any], Sequence[Any]]]
 """Maps arrays to a list of results to differentiate and a list of auxiliary results."""
@@ -137,13 +137,13 @@ def evaluate(
         check_result(name, shapes_of(lin), inputs, max_memory, output, functools.partial(_sparse_size, lin))
         plan = plan_of(lin, order, cost=cost, budget=budget, seed=seed)
     if isinstance(order, str) and order in ("auto", COARSE):
-        plan = with_modes(plan, traced, lin, inputs, output)
+        plan = with_modes(plan, traced, lin, inputs, output, symmetry)
     emit = _elimination(traced, lin, plan, output, values, symmetry)
     if max_memory is not None:
-        plan = within(plan, max_memory, traced.closed, lin, inputs, output, values, emit)
-    if plan.mode in COLOURED or (plan.mode in JAX_MODES and output == "dense"):
+        plan = within(plan, max_memory, traced.closed, lin, inputs, output, values, emit, symmetry)
+    if plan.mode in COMPRESSED or (plan.mode in JAX_MODES and output == "dense"):
         try:
-            return Evaluation(*_mode(plan, traced, lin, output, values)(*inputs))
+            return Evaluation(*_mode(plan, traced, lin, output, values, symmetry)(*inputs))
         except (TypeError, ValueError, NotImplementedError) as error:  # custom_vjp forward, while loops in reverse
             if isinstance(error, ElimaxError):
                 raise
@@ -151,7 +151,14 @@ def evaluate(
     return Evaluation(*emitted(emit, inputs, lin.program, form, layout, name, elementary))
 
 
-def with_modes(plan: Plan, traced: Traced, lin: Linearisation, inputs: Sequence[Any], output: str = "dense") -> Plan:
+def with_modes(
+    plan: Plan,
+    traced: Traced,
+    lin: Linearisation,
+    inputs: Sequence[Any],
+    output: str = "dense",
+    symmetry: Symmetry | None = None,
+) -> Plan:
     """The plan with JAX's own modes and the compressed ones as candidates, where elimination has rivals.
 
     See `elimax.execute.modes` for where that is. Only compressed modes rival elimination for sparse output.
@@ -168,7 +175,7 @@ def with_modes(plan: Plan, traced: Traced, lin: Linearisation, inputs: Sequence[
     ):
         return plan
     modes = modes_of(traced.closed, traced.num_outputs, values=False) if output == "dense" else {}
-    modes |= coloured_modes(traced.closed, lin, plan.order, output, values=False)
+    modes |= coloured_modes(traced.closed, lin, plan.order, output, False, symmetry)
     if not modes:
         return plan
     elimination = count if count > MOST_PRODUCTS else eliminate
@@ -186,10 +193,12 @@ def _refused(mode: str, name: str, error: Exception) -> ModeError:
     )
 
 
-def _mode(plan: Plan, traced: Traced, lin: Linearisation, output: str, values: bool) -> Emit:
+def _mode(
+    plan: Plan, traced: Traced, lin: Linearisation, output: str, values: bool, symmetry: Symmetry | None = None
+) -> Emit:
     """What emits the mode of a plan that is no elimination, in the plan's chunks."""
-    if plan.mode in COLOURED:
-        return coloured_mode(plan.mode, traced.closed, lin, plan.order, output, values, plan.chunk)
+    if plan.mode in COMPRESSED:
+        return coloured_mode(plan.mode, traced.closed, lin, plan.order, output, values, plan.chunk, symmetry)
     if plan.chunk is not None:
         return chunked_mode(plan.mode, traced.closed, traced.num_outputs, values, plan.chunk)
     return modes_of(traced.closed, traced.num_outputs, values)[plan.mode]
@@ -256,6 +265,8 @@ def plan_for(
     progress: Any = None,
     max_memory: float | None = None,
     name: str = "",
+    on_trace: Callable[[Any], None] | None = None,
+    symmetry: Symmetry | None = None,
 ) -> Plan:
     """The plan that `evaluate` would follow, without evaluating anything, and its predicted peak of memory.
 
@@ -263,6 +274,8 @@ def plan_for(
       MemoryLimitError: if there is a limit that cannot be met.
     """
     traced = trace_flat(fun, inputs)
+    if on_trace is not None:
+        on_trace(traced.closed)
     limits = {"budget": budget, "seed": seed, "max_evaluations": max_evaluations}
     if isinstance(order, str) and order == COARSE:
         lin, plan = _coarse(traced, inputs, name, cost=cost, **limits)
@@ -271,19 +284,37 @@ def plan_for(
         plan = plan_of(lin, order, cost=cost, **limits, executor=executor, progress=progress)
     large = dense_size(shapes_of(lin), inputs) > memory_of_machine()
     if isinstance(order, str) and order in ("auto", COARSE) and not large:
-        plan = with_modes(plan, traced, lin, inputs)
-    emit = _elimination(traced, lin, plan, "dense", values=True)
+        plan = with_modes(plan, traced, lin, inputs, symmetry=symmetry)
+    emit = _elimination(traced, lin, plan, "dense", True, symmetry)
     if max_memory is not None:
         check_result(name, shapes_of(lin), inputs, max_memory, "dense", functools.partial(_sparse_size, lin))
-        plan = within(plan, max_memory, traced.closed, lin, inputs, "dense", True, emit)
+        plan = within(plan, max_memory, traced.closed, lin, inputs, "dense", True, emit, symmetry)
     if plan.mode != ELIMINATION:
-        emit = _mode(plan, traced, lin, "dense", values=True)
+        emit = _mode(plan, traced, lin, "dense", True, symmetry)
     unseen = large or (plan.mode == ELIMINATION and products(lin.graph, plan.order) > MOST_PRODUCTS)
     closed = None if unseen else trace(lambda *xs: jax.tree.leaves(emit(*xs)), inputs)
     if plan.mode == ELIMINATION:
         plan = dataclasses.replace(plan, form=forms_of(lin, closed))
+    if symmetry is not None and symmetry.own:
+        plan = dataclasses.replace(plan, mirrored=_mirrored(plan, traced, lin, inputs, large, symmetry))
     plan = dataclasses.replace(plan, closed_loops=tuple(map(str, traced.loops)))
     return memory_of(plan, closed, lin, shapes_of(lin), inputs)
+
+
+def _mirrored(
+    plan: Plan, traced: Traced, lin: Linearisation, inputs: Sequence[Any], large: bool, symmetry: Symmetry
+) -> float | None:
+    """The share of entries of a Hessian that a plan takes from their mirror image, None where it is unknown."""
+    if plan.mode == STAR:
+        pattern = whole_pattern(lin, plan.order)
+        found = None if pattern is None else compression(pattern, STAR).mirrored
+        return None if found is None else float(found.mean())
+    if plan.mode != ELIMINATION:
+        return 0.0
+    if large and products(lin.graph, plan.order) <= MOST_PRODUCTS:
+        emit = _elimination(traced, lin, plan, "bcoo", False, symmetry)
+        trace(lambda *xs: [block.data for row in emit(*xs)[2] for block in row], inputs)
+    return symmetry.mirrored
 
 
 def _linearised(traced: Traced, inputs: Sequence[Any], name: str) -> Linearise:

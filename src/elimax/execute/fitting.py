@@ -15,10 +15,11 @@ from elimax.elimination.steps import Step
 from elimax.emit.estimate import estimate
 from elimax.errors import MemoryLimitError
 from elimax.execute.chunks import chunked_mode
-from elimax.execute.coloured import compressions, emission, whole_pattern
+from elimax.execute.coloured import compressions, emission, is_symmetric, whole_pattern
 from elimax.execute.memory import memory_of_machine, peak
 from elimax.execute.modes import Emit, modes_of
 from elimax.execute.remaining import MOST_ENTRIES, num_entries, remaining
+from elimax.execute.symmetric import Symmetry
 from elimax.partials.build import Linearisation
 from elimax.plan.sizes import format_bytes
 from elimax.plan.types import ELIMINATION, Plan
@@ -135,6 +136,7 @@ def within(
     output: str,
     values: bool,
     eliminate: Emit,
+    symmetry: Symmetry | None = None,
 ) -> Plan:
     """The plan if it stays within a limit of memory, or else the fastest mode, whole or in chunks, that does.
 
@@ -147,11 +149,12 @@ def within(
       output: "dense" or "bcoo".
       values: whether values of the results are wanted.
       eliminate: emits the elimination.
+      symmetry: of the Jacobian, if it is a Hessian.
 
     Raises:
       MemoryLimitError: if no way stays within the limit.
     """
-    ways = _ways(plan, closed, lin, output, values, eliminate)
+    ways = _ways(plan, closed, lin, output, values, eliminate, is_symmetric(lin, symmetry))
     least: dict[str, float] = {}
     for name in [plan.mode, *(n for n in ways if n != plan.mode)] if plan.mode in ways else list(ways):
         least[name] = _peak(ways[name](None), inputs)
@@ -189,7 +192,9 @@ Way = Callable[[int | None], Emit]
 """Maps a number of directions at once, or None for all, to what emits them."""
 
 
-def _ways(plan: Plan, closed: Any, lin: Linearisation, output: str, values: bool, eliminate: Emit) -> dict[str, Way]:
+def _ways(
+    plan: Plan, closed: Any, lin: Linearisation, output: str, values: bool, eliminate: Emit, symmetric: bool
+) -> dict[str, Way]:
     ways: dict[str, Way] = {}
     if output == "dense" or num_entries(lin.graph, plan.order) <= MOST_ENTRIES:
         ways[ELIMINATION] = lambda chunk: eliminate
@@ -201,7 +206,7 @@ def _ways(plan: Plan, closed: Any, lin: Linearisation, output: str, values: bool
             )
     pattern = whole_pattern(lin, plan.order)
     if pattern is not None:
-        for name, found in compressions(pattern).items():
+        for name, found in compressions(pattern, symmetric).items():
             ways[name] = lambda chunk, found=found: emission(closed, lin, found, output, values, chunk)
     return ways
 

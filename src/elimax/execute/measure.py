@@ -12,9 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from elimax.execute.evaluate import FlatFunction, evaluate
+from elimax.execute.symmetric import Symmetry
 from elimax.order import search
 from elimax.plan import Plan
-from elimax.plan.types import BASELINES, COLOURED, ELIMINATION, JAX_MODES
+from elimax.plan.types import BASELINES, COMPRESSED, ELIMINATION, JAX_MODES
 
 ROUNDS = 5
 """Least number of turns in which every candidate is called; the fastest call of each counts."""
@@ -24,7 +25,12 @@ SECONDS = 0.2
 
 
 def measured_plan(
-    fun: FlatFunction, inputs: Sequence[Any], plan: Plan, batch: int = 1, segments: Plan | None = None
+    fun: FlatFunction,
+    inputs: Sequence[Any],
+    plan: Plan,
+    batch: int = 1,
+    segments: Plan | None = None,
+    symmetry: Symmetry | None = None,
 ) -> Plan:
     """The fastest of a plan, the simple orders, segments as vertices, and JAX's modes, by the clock.
 
@@ -34,6 +40,7 @@ def measured_plan(
       plan: what the search found.
       batch: number of points at once; 1 is measured without a batch axis.
       segments: a plan with segments as vertices; None where there are none.
+      symmetry: of the Jacobian, if it is a Hessian.
 
     Returns:
       The plan that was fastest, with what was measured; its mode is one of JAX's if that was faster.
@@ -50,7 +57,7 @@ def measured_plan(
     calls = {}
     for name, candidate in plans.items():
         try:
-            calls[name] = _compiled(fun, arrays, candidate, batch)
+            calls[name] = _compiled(fun, arrays, candidate, batch, symmetry)
         except (TypeError, ValueError, NotImplementedError):
             if candidate.mode == ELIMINATION:  # JAX's modes refuse some loops and rules; elimination does not
                 raise
@@ -71,7 +78,7 @@ def candidates(plan: Plan) -> dict[str, Plan]:
         plans[f"{name} order"] = dataclasses.replace(plan, mode=ELIMINATION, **changed)
     for mode in JAX_MODES:
         plans[f"JAX {mode}"] = dataclasses.replace(plan, mode=mode)
-    for mode in COLOURED:
+    for mode in COMPRESSED:
         if mode in dict(plan.modes):
             plans[mode] = dataclasses.replace(plan, mode=mode)
     return plans
@@ -84,9 +91,11 @@ def _random(inputs: Sequence[Any], batch: int) -> list[Any]:
     return [jnp.asarray(0.5 + rng.random((*leading, *x.shape)), x.dtype) for x in inputs]
 
 
-def _compiled(fun: FlatFunction, arrays: Sequence[Any], plan: Plan, batch: int) -> Callable[[], Any]:
+def _compiled(
+    fun: FlatFunction, arrays: Sequence[Any], plan: Plan, batch: int, symmetry: Symmetry | None
+) -> Callable[[], Any]:
     def blocks(*xs: Any) -> Any:
-        return evaluate(fun, xs, order=plan, values=False).blocks
+        return evaluate(fun, xs, order=plan, values=False, symmetry=symmetry).blocks
 
     compiled = jax.jit(blocks if batch == 1 else jax.vmap(blocks)).lower(*arrays).compile()
     return lambda: jax.block_until_ready(compiled(*arrays))

@@ -20,7 +20,7 @@ from elimax._jax.program import as_function
 from elimax.elimination.steps import Step, vertices_of
 from elimax.emit.estimate import EQUATION, estimate
 from elimax.graph.types import Graph
-from elimax.plan.types import ELIMINATION
+from elimax.plan.types import ELIMINATION, STAR
 
 MOST_PRODUCTS = 5000
 """With more products of blocks than this, elimination has rivals."""
@@ -33,6 +33,9 @@ SHARED = 100
 
 RESIDUALS = 1.3
 """Reverse mode writes what it needs on the way back and reads it again, which counts of operations do not show."""
+
+PUSHED = ("forward", "coloured forward", STAR)
+"""Modes without a way back."""
 
 GAIN = 0.8
 """A mode replaces elimination if its predicted time is below this share."""
@@ -107,7 +110,7 @@ def predictions(
         if name == "forward" and once * directions > SHARED * 1e9 * found[ELIMINATION]:
             continue
         try:
-            found[name] = _predict(emit, inputs) * (1.0 if name.endswith("forward") else RESIDUALS)
+            found[name] = _predict(emit, inputs) * (1.0 if name in PUSHED else RESIDUALS)
         except (TypeError, ValueError, NotImplementedError):  # custom_vjp forward, while loops in reverse
             continue
     return dict(sorted(found.items(), key=lambda item: item[1]))

@@ -20,6 +20,7 @@ from jax import lax
 
 from elimax._jax.program import primitive_names
 from elimax.execute.accumulate import Edges
+from elimax.structure.algebra import as_terms
 from elimax.structure.arrays import Masked, Value
 from elimax.structure.canonical import make_term, sort_key
 from elimax.structure.positions import term_ranges
@@ -38,14 +39,16 @@ class Symmetry(threading.local):
       own: whether the differentiated function was seen, and is free of rules of users.
       groups: for each result, the number of the function's result and that of the argument that it is a derivative by;
         empty where nothing is known.
+      mirrored: share of the entries that were last taken from their mirror image; None before.
     """
 
     own: bool = False
     groups: tuple[tuple[int, int], ...] = ()
+    mirrored: float | None = None
 
     def forget(self) -> None:
         """Before another function is traced."""
-        self.own, self.groups = False, ()
+        self.own, self.groups, self.mirrored = False, (), None
 
     def see(self, closed: Any) -> None:
         """Look at the program of the function that is differentiated twice."""
@@ -72,19 +75,27 @@ def mirrored(edges: Edges, keys: Mapping[Key, Key], symmetry: Symmetry, diagonal
         return edges
     number = {group: k for k, group in enumerate(symmetry.groups)}
     found = dict(edges)
+    replaced = 0
     for (row, column), key in keys.items():
         group, first = symmetry.groups[row]
         other = keys.get((number.get((group, column), -1), first))
         if column <= first and other is not None:
-            _mirror(found, key, other, diagonals)
+            replaced += _mirror(found, key, other, diagonals)
+    total = sum(term.num_entries for key in keys.values() for term in as_terms(edges[key][0]))
+    symmetry.mirrored = replaced / total if total else 0.0
     return found
 
 
-def _mirror(edges: Edges, key: Key, other: Key, diagonals: bool) -> None:
-    """Replace values of the second edge by those of the first; within one edge, those of later terms."""
+def _mirror(edges: Edges, key: Key, other: Key, diagonals: bool) -> int:
+    """Replace values of the second edge by those of the first; within one edge, those of later terms.
+
+    Returns:
+      The number of entries whose values were replaced.
+    """
     (terms, values), (images, old) = edges[key], edges[other]
     if not isinstance(terms, tuple) or not isinstance(images, tuple) or isinstance(values, OperatorValue):
-        return
+        return 0
+    replaced = 0
     place = {_positions(term): k for k, term in enumerate(images)}
     new = list(old)  # type: ignore[arg-type]
     partners = _overlapping(images)
@@ -104,7 +115,9 @@ def _mirror(edges: Edges, key: Key, other: Key, diagonals: bool) -> None:
             continue
         for k, (_, order), t in pairs:
             new[t] = _turned(values[k], order)
+            replaced += images[t].num_entries
     edges[other] = (images, tuple(new))
+    return replaced
 
 
 def _overlapping(terms: tuple[Term, ...]) -> set[frozenset[int]]:

@@ -47,6 +47,8 @@ def summary(plan: Plan) -> str:
     if plan.modes:
         listed = ", ".join(f"{name} {1e6 * seconds:,.1f} us" for name, seconds in plan.modes)
         lines.append(f"mode: {plan.mode}; predicted time of a call: {listed}")
+    if plan.mirrored is not None:
+        lines.append(f"symmetric: {100 * plan.mirrored:.0f} % of the entries are taken from their mirror image")
     if plan.form:
         lines.append(f"form: {plan.form}")
     if plan.coarse is not None:

@@ -24,7 +24,13 @@ JAX_MODES = ("forward", "reverse")
 COLOURED = ("coloured forward", "coloured reverse", "mixed")
 """JAX's modes on columns, on rows, or on some of both, that are summed up where the pattern allows it."""
 
-MODES = (ELIMINATION, *JAX_MODES, *COLOURED)
+STAR = "star"
+"""Forward mode on columns of a Hessian that are summed up where each entry or its mirror image can be read."""
+
+COMPRESSED = (*COLOURED, STAR)
+"""Modes that take products with seeds of several columns or rows."""
+
+MODES = (ELIMINATION, *JAX_MODES, *COMPRESSED)
 """All modes."""
 
 BASELINES = ("forward", "reverse", "markowitz")
@@ -57,6 +63,8 @@ class Plan:
       coarsening: for a function of `elimax.coarsen`, whether its local Jacobian takes the place of JAX's tape, and why;
         empty for any other.
       closed_loops: loops with a closed form that took their place before the graph was built, in words.
+      mirrored: of a Hessian, the share of its entries that are taken from their mirror image instead of being computed;
+        None of a Jacobian, and where the two halves need not agree.
       coarse: which segments are vertices of the graph, for ``order="coarse"``; None for any other order.
     """
 
@@ -79,6 +87,7 @@ class Plan:
     memory: tuple[tuple[str, int], ...] = ()
     coarsening: str = ""
     closed_loops: tuple[str, ...] = ()
+    mirrored: float | None = None
     coarse: Coarse | None = None
 
     @property
@@ -107,8 +116,8 @@ class Plan:
         """The plan with another mode.
 
         Args:
-          mode: ``"elimination"``, ``"forward"``, ``"reverse"``, ``"coloured forward"``, ``"coloured reverse"`` or
-            ``"mixed"``.
+          mode: ``"elimination"``, ``"forward"``, ``"reverse"``, ``"coloured forward"``, ``"coloured reverse"``,
+            ``"mixed"`` or, of a Hessian, ``"star"``.
 
         Raises:
           ModeError: if there is no such mode.

@@ -195,14 +195,11 @@ def _coloured(
     best = None
     adjacency = None
     for name in SEQUENCES if sequence is None else (sequence,):
-        if name == "natural":
-            lines = np.arange(num_lines)
-        else:
-            if adjacency is None:
-                if 2 * meetings > MOST_CONFLICTS and sequence is None:
-                    break
-                adjacency = kernels.conflicts(*arrays, has_need)
-            lines = _sequence(name, *adjacency)
+        if name != "natural" and adjacency is None:
+            if 2 * meetings > MOST_CONFLICTS and sequence is None:
+                break
+            adjacency = kernels.conflicts(*arrays, has_need)
+        lines = np.arange(num_lines) if adjacency is None else sequence_of(name, *adjacency)
         found = kernels.greedy(*arrays, lines)
         if best is None or found[1] < best[1]:
             best = found[0], int(found[1])
@@ -211,9 +208,18 @@ def _coloured(
     return best
 
 
-def _sequence(name: str, start: np.ndarray, neighbour: np.ndarray) -> np.ndarray:
+def sequence_of(name: str, start: np.ndarray, neighbour: np.ndarray) -> np.ndarray:
+    """int64 [V]: the vertices of a graph in one of `SEQUENCES`.
+
+    Args:
+      name: of the sequence.
+      start: int64 [V + 1] where the neighbours of each vertex start.
+      neighbour: int32 [2 E] the neighbours.
+    """
     from elimax.structure.colouring_kernels import incidence_degree, smallest_last
 
+    if name == "natural":
+        return np.arange(start.size - 1)
     if name == "largest-first":
         return np.argsort(-np.diff(start), kind="stable")
     if name == "smallest-last":
