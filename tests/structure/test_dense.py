@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ import pytest
 from elimax.structure import dense as ways
 from elimax.structure.arrays import Masked
 from elimax.structure.dense import dense
+from elimax.structure.dense_folded import fold
 from elimax.structure.dense_lanes import lanes
 from elimax.structure.dense_place import place, placeable
 from elimax.structure.dense_rows import plan_rows, write_rows
@@ -84,6 +86,19 @@ def columns(n):
     return [*terms, wide, Term((), (Affine(0),), (Affine(40),), (), Kind.VARIABLE)]
 
 
+def turns(n):
+    """Rows that take turns: forwards, backwards, every other one, one alone, and the same ones twice."""
+
+    def rows(first, stride, count, column):
+        axes = Affine(0, ((0, 1),)), Affine(first, ((1, stride),))
+        return Term((2, count), axes, (Affine(column),), (0, 1), Kind.VARIABLE)
+
+    alone = Term((), (Affine(1), Affine(7)), (Affine(3),), (), Kind.VARIABLE)
+    constant = Term((2, n), (Affine(0, ((0, 1),)), Affine(2, ((1, 3),))), (Affine(1),), (1,), Kind.VARIABLE)
+    last = 3 * (n + 16) - 1
+    return [rows(0, 3, n + 16, 0), rows(last, -3, n, 2), rows(1, 6, n // 2, 3), alone, constant, rows(0, 3, n, 0)]
+
+
 def entries(n):
     cells = [(r, c) for r in range(8) for c in range(8) if (r * n + c) % 3]
     return [Term((), (Affine(r),), (Affine(c),), (), Kind.VARIABLE) for r, c in [*cells, cells[1]]]
@@ -98,6 +113,7 @@ STRUCTURES = {
     "grid": (grid, lambda n: ((n, n), (n, n))),
     "kronecker": (kronecker, lambda n: ((3, n), (3, n))),
     "columns": (columns, lambda n: ((n,), (41,))),
+    "turns": (turns, lambda n: ((2, 3 * (n + 16)), (4,))),
     "entries": (entries, lambda n: ((8,), (8,))),
 }
 CASES = [(name, n) for name in STRUCTURES for n in (4, 12)]
@@ -240,6 +256,18 @@ def test_both_forms_are_reached(monkeypatch):
     assert seen == ["scatter"]
     assert "scatter" not in jax.jit(jax.vmap(write)).lower(*many).as_text()
     assert "write_rows" in seen
+
+
+def test_rows_that_take_turns_are_lanes():
+    """Neither padding between rows nor scatters are left."""
+    terms, out, inn = made("turns", 12)
+    each = [term for term in terms if term.out_axes[1].parts and abs(term.out_axes[1].parts[0][1]) == 3]
+    text = jax.jit(lambda *arrays: dense(arrays, each, F64, ranges(out + inn))).lower(*random_values(each)).as_text()
+    assert "scatter" not in text
+    assert re.search(r"interior = \[0, [1-9]", text) is None
+    bands = [band(0, 39, 0, 1), band(0, 39, 40, 1)]
+    assert fold(bands, ranges((40, 80))) is None
+    assert fold(terms, ranges((2, 84, 16))) is None, "too many lanes"
 
 
 def test_masked_values_are_resolved_before_they_are_placed():

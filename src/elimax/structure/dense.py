@@ -1,11 +1,11 @@
 """Writing a block out: as a dense array over a box of indices, or as coordinates.
 
-A small box of single entries is one row of lanes (`dense_lanes`). A box that is diagonal along a pair of axes is made
-for its diagonal alone (`dense_diagonal`). A box that falls apart along an axis is put together
-from its parts. What is left is written in one of three ways: term by term, padded or selected into place
-(`dense_place`); row by row, a select for each entry of a row (`dense_rows`); or scattered (`dense_scatter`). Their
-cost is compared below; where the best way depends on the batch, both are staged, and the choice falls where the batch
-is known.
+A small box of single entries is one row of lanes (`dense_lanes`). Rows that take turns are folded (`dense_folded`).
+A box that is diagonal along a pair of axes is made for its diagonal alone (`dense_diagonal`). A box that falls apart
+along an axis is put together from its parts. What is left is written in one of three ways: term by term, padded or
+selected into place (`dense_place`); row by row, a select for each entry of a row (`dense_rows`); or scattered
+(`dense_scatter`). Their cost is compared below; where the best way depends on the batch, both are staged, and the
+choice falls where the batch is known.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from jax import lax
 
 from elimax.structure.arrays import Value, as_array
 from elimax.structure.dense_diagonal import diagonal_axes, spread_out, without
+from elimax.structure.dense_folded import fold
 from elimax.structure.dense_lanes import cells, lanes
 from elimax.structure.dense_place import needs_mask, place, placeable
 from elimax.structure.dense_rows import in_runs, plan_rows, write_rows
@@ -67,6 +68,9 @@ def dense(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Ra
         return jnp.zeros(shape, dtype)
     if all(not term.sizes for term in terms) and math.prod(shape) <= max(64, 4 * len(terms)):
         return cells(values, terms, dtype, ranges)
+    folded = fold(terms, ranges)
+    if folded is not None:
+        return dense(values, folded[0], dtype, folded[1]).reshape(shape)
     axes = diagonal_axes(terms, ranges)
     if axes is not None:
         p, q = axes
