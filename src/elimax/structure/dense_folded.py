@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 
 from elimax.structure.dense_lanes import NUM_LANES
-from elimax.structure.term import Affine, Term
+from elimax.structure.term import Affine, AxisMap, Term
 
 Ranges = Sequence[tuple[int, int]]
 
@@ -31,7 +31,7 @@ def fold(terms: Sequence[Term], ranges: Ranges) -> tuple[list[Term], list[tuple[
       index to a term must be Affine in all terms, with strides and a length that have a divisor g > 1 in common.
     """
     axes = [(*term.out_axes, *term.in_axes) for term in terms]
-    fixed = [all(isinstance(own[p], Affine) and not own[p].parts for own in axes) for p in range(len(ranges))]
+    fixed = [all(_is_fixed(own[p]) for own in axes) for p in range(len(ranges))]
     last = max((p for p, is_fixed in enumerate(fixed) if not is_fixed), default=-1)
     rows = [own[last] for own in axes] if last >= 0 else []
     strides = [stride for row in rows if isinstance(row, Affine) for _, stride in row.parts]
@@ -45,6 +45,10 @@ def fold(terms: Sequence[Term], ranges: Ranges) -> tuple[list[Term], list[tuple[
     length = (stop - start) // turns
     folded = [_fold(term, own, last, turns, ranges) for term, own in zip(terms, axes, strict=True)]
     return folded, [*ranges[:last], (0, length), (0, turns * behind)]
+
+
+def _is_fixed(axis: AxisMap) -> bool:
+    return isinstance(axis, Affine) and not axis.parts
 
 
 def _fold(term: Term, axes: Sequence, last: int, turns: int, ranges: Ranges) -> Term:
