@@ -133,11 +133,13 @@ class Arena:
         Raises:
           ExpressionError: there is no such operation, or there are too many nodes.
         """
-        given = tuple(sorted(params.items())) if params else ()
+        given: tuple[tuple[str, Any], ...] = ()
+        if params:
+            given = tuple(sorted(params.items())) if len(params) > 1 else tuple(params.items())
         key, args = _key(op, given, args)
         known = self._simplified.get(key)
         if known is None:
-            known = self._simplified[key] = self._apply(key, op, given, args)
+            known = self._simplified[key] = self._apply(key, op, given, args, params)
         return known
 
     def rebuilt(self, node: Node, args: tuple[Node, ...]) -> Node:
@@ -150,31 +152,33 @@ class Arena:
         """The variable or constant of another arena in this one."""
         return self._intern(node.op, node.params, (), node.dtype, node.value)
 
-    def _apply(self, key: Any, op: str, params: tuple[tuple[str, Any], ...], args: tuple[Node, ...]) -> Node:
-        if self.rules.simplify:
-            folded = self._folded(op, args)
-            if folded is not None:
-                return folded
-        for rule in self._rules.get(op, ()):
-            found = rule.rewrite(self, op, args, dict(params))
+    def _apply(
+        self, key: Any, op: str, given: tuple[tuple[str, Any], ...], args: tuple[Node, ...], params: dict[str, Any]
+    ) -> Node:
+        if self.rules.simplify and op in FOLDED:
+            for a in args:
+                if a.op != "constant":
+                    break
+            else:
+                folded = self._folded(op, args)
+                if folded is not None:
+                    return folded
+        for rule in self._rules.find(op, args):
+            found = rule.rewrite(self, op, args, params)
             if found is not None:
                 self.applied[rule.name] += 1
                 return found
-        return self._interned.get(key) or self._make(key, op, params, args, result_dtype(op, params, args))
+        return self._interned.get(key) or self._make(key, op, given, args, result_dtype(op, given, args))
 
     def _folded(self, op: str, args: tuple[Node, ...]) -> Node | None:
-        if op not in FOLDED:
-            return None
-        for a in args:
-            if a.op != "constant":
-                return None
+        """An operation on constants done beforehand."""
         if any(a.floating and a.dtype.itemsize < 4 for a in args):
             return None
         with np.errstate(all="ignore"):
             return self.constant(FOLDED[op](*(a.value for a in args)), result_dtype(op, (), args))
 
     def _intern(self, op: str, params: Any, args: tuple[Node, ...], dtype: np.dtype, value: Any = None) -> Node:
-        key = (op, params, tuple(a.number for a in args)) if args else (op, params, dtype)
+        key = (op, params, *(a.number for a in args)) if args else (op, params, dtype)
         return self._interned.get(key) or self._make(key, op, params, args, dtype, value)
 
     def _make(self, key: Any, op: str, params: Any, args: tuple[Node, ...], dtype: np.dtype, value: Any = None) -> Node:
@@ -188,18 +192,20 @@ class Arena:
 
 
 _COMMUTATIVE = frozenset(name for name, operation in OPERATIONS.items() if operation.commutative)
+_LAST = frozenset(name for name, operation in OPERATIONS.items() if operation.result == "same" and name != "pow")
+"""Operations whose result has the dtype of the last operand."""
 
 
 def _key(op: str, params: tuple[tuple[str, Any], ...], args: tuple[Node, ...]) -> tuple[Any, Any]:
     """What tells a node from others, and its operands in their order."""
     if len(args) == 2:
         x, y = args
-        if op in _COMMUTATIVE and x.number > y.number:
-            return (op, params, (y.number, x.number)), (y, x)
-        return (op, params, (x.number, y.number)), args
+        if x.number > y.number and op in _COMMUTATIVE:
+            return (op, params, y.number, x.number), (y, x)
+        return (op, params, x.number, y.number), args
     if len(args) == 1:
-        return (op, params, (args[0].number,)), args
-    return (op, params, tuple(a.number for a in args)), args
+        return (op, params, args[0].number), args
+    return (op, params, *(a.number for a in args)), args
 
 
 def result_dtype(op: str, params: tuple[tuple[str, Any], ...], args: tuple[Node, ...]) -> np.dtype:
@@ -208,11 +214,11 @@ def result_dtype(op: str, params: tuple[tuple[str, Any], ...], args: tuple[Node,
     Raises:
       ExpressionError: there is no such operation.
     """
+    if op in _LAST:
+        return args[-1].dtype
     found = OPERATIONS.get(op)
     if found is None:
         raise ExpressionError(f"expressions have no operation {op!r}; they have {', '.join(sorted(OPERATIONS))}")
     if found.result == "bool":
         return np.dtype(np.bool_)
-    if found.result == "given":
-        return np.dtype(dict(params)["new_dtype"])
-    return args[0].dtype if op == "pow" else args[-1].dtype
+    return np.dtype(dict(params)["new_dtype"]) if found.result == "given" else args[0].dtype

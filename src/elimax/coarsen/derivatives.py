@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -45,24 +45,44 @@ SPARE: dict[str, Callable[..., Any]] = {
 """Derivatives for versions of JAX whose own rule is no expression: JAX 0.12 has bits and polynomials in these."""
 
 
-def local_partials(arena: Arena, node: Node) -> list[Node | None]:
-    """The partial of a node with respect to each operand, as nodes; None where it is zero by JAX's rules."""
-    template = _template(node.op, node.params, tuple(a.dtype for a in node.args))
+def local_partials(arena: Arena, node: Node, wanted: Sequence[bool] | None = None) -> list[Node | None]:
+    """The partial of a node with respect to each operand, as nodes; None where it is zero by JAX's rules.
+
+    Args:
+      arena: where they are made.
+      node: the node.
+      wanted: for which operands; None for all.
+    """
+    recipes = _recipes(node.op, node.params, tuple([a.dtype for a in node.args]))
     found: list[Node | None] = []
     known: dict[int, Node] = {}
-    for partial in template:
-        if partial is None:
+    for k, recipe in enumerate(recipes):
+        if recipe is None or not (wanted is None or wanted[k]):
             found.append(None)
             continue
-        for part in reachable([partial]):
-            if part.number not in known:
+        for part, numbers in recipe:
+            number = part.number
+            if number not in known:
                 if part.op == "variable":
-                    known[part.number] = node.args[part.param("name")]
+                    known[number] = node.args[part.param("name")]
                 else:
-                    known[part.number] = arena.rebuilt(part, tuple(known[a.number] for a in part.args))
-        result = known[partial.number]
+                    known[number] = arena.rebuilt(part, tuple([known[n] for n in numbers]))
+        result = known[recipe[-1][0].number]
         found.append(None if result.equals(0) else result)
     return found
+
+
+Recipe = tuple[tuple[Node, tuple[int, ...]], ...]
+"""Nodes of a template, operands first, each with the numbers of its operands; the last one is the result."""
+
+
+@functools.lru_cache(maxsize=1024)
+def _recipes(op: str, params: tuple[tuple[str, Any], ...], dtypes: tuple[np.dtype, ...]) -> tuple[Recipe | None, ...]:
+    """Partials with respect to each operand, as lists of nodes to make."""
+    return tuple(
+        None if p is None else tuple((part, tuple(a.number for a in part.args)) for part in reachable([p]))
+        for p in _template(op, params, dtypes)
+    )
 
 
 @functools.lru_cache(maxsize=1024)

@@ -3,7 +3,7 @@
 The graph of the expressions is the linearised computational graph of the little program they are: each node is a
 vertex, each local partial an edge that holds an expression. Eliminating every node between variables and sinks leaves
 the Jacobian. Products and sums are made by the arena, so that equal ones are shared with each other and with the
-values. Several orders are tried, and the one whose result costs least is kept.
+values. The order is the one of several that takes the fewest operations.
 
 A partial that selects is a selection of products, never a product with zero: a branch that is not taken has no say,
 even where its derivative is infinite.
@@ -23,10 +23,7 @@ from elimax.coarsen.nodes import RULED, STOP, TANGENT, Node, reachable
 from elimax.coarsen.read import NotExpressible
 
 ORDERS = ("markowitz", "reverse", "forward")
-"""Orders of elimination that are tried, in this sequence."""
-
-SMALL = 300
-"""Expressions with more nodes than this are differentiated in one order only."""
+"""Orders of elimination that are looked at, in this sequence."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Derived:
     Attributes:
       values: the expressions themselves.
       partials: ``partials[i][j]`` is the partial of expression i with respect to variable j; None where it is zero.
-      order: the order of elimination that was kept.
+      order: the order of elimination.
     """
 
     values: tuple[Node, ...]
@@ -63,59 +60,55 @@ def derive(
       arena: where they live.
       sinks: the expressions.
       variables: with respect to what.
-      order: one of `ORDERS`; None tries them.
+      order: one of `ORDERS`; None for the best of them.
       finished: whether the result gets the last touches of `elimax.coarsen.finish`; half of the time goes there.
 
     Raises:
       NotExpressible: the derivative rule of an operation is not an expression.
     """
-    graph = _graph(arena, sinks, variables)
-    orders = (order,) if order else ORDERS if len(graph.edges) <= SMALL else ORDERS[:1]
-    found = [_derived(arena, graph, sinks, variables, name) for name in orders]
-    best = found[0] if len(found) == 1 else min(found, key=lambda derived: derived.cost.time)
-    return _finished(arena, best) if finished else best
+    edges = _edges(arena, sinks, variables)
+    fixed = {v.number for v in variables}
+    found = {name: ordered(edges, fixed, name) for name in ((order,) if order else ORDERS)}
+    name = min(found, key=lambda name: found[name].operations)
+    _eliminate(arena, edges, found[name].vertices)
+    rows = tuple(tuple(edges.get(-1 - k, {}).get(v.number) for v in variables) for k in range(len(sinks)))
+    derived = Derived(tuple(sinks), rows, name)
+    return _finished(arena, derived) if finished else derived
 
 
-@dataclasses.dataclass(frozen=True)
-class _Graph:
-    """Edges by target and source, both numbers of nodes; sink k is the vertex ``-1 - k``."""
-
-    edges: dict[int, dict[int, Node]]
+_Edges = dict[int, dict[int, Node]]
+"""Edges by target and source, both numbers of nodes; sink k is the vertex ``-1 - k``."""
 
 
-def _graph(arena: Arena, sinks: Sequence[Node], variables: Sequence[Node]) -> _Graph:
+def _edges(arena: Arena, sinks: Sequence[Node], variables: Sequence[Node]) -> _Edges:
     active = {v.number for v in variables}
-    edges: dict[int, dict[int, Node]] = {}
+    edges: _Edges = {}
     for node in reachable(sinks):
-        if node.number in active or not node.floating or not any(a.number in active for a in node.args):
+        number = node.number
+        if number in active or not node.args or not node.floating:
+            continue
+        reached = [a.number in active for a in node.args]
+        if True not in reached:
             continue
         own: dict[int, Node] = {}
-        for arg, partial in zip(node.args, _partials(arena, node), strict=True):
-            if partial is not None and arg.number in active:
+        for arg, partial, is_active in zip(node.args, _partials(arena, node, reached), reached, strict=True):
+            if is_active and partial is not None:
                 own[arg.number] = total(arena, own[arg.number], partial) if arg.number in own else partial
         if own:
-            active.add(node.number)
-            edges[node.number] = own
+            active.add(number)
+            edges[number] = own
     for k, sink in enumerate(sinks):
         if sink.number in active:
             edges[-1 - k] = {sink.number: arena.constant(1, sink.dtype)}
-    return _Graph(edges)
+    return edges
 
 
-def _partials(arena: Arena, node: Node) -> list[Node | None]:
-    one = arena.constant(1, node.dtype)
+def _partials(arena: Arena, node: Node, wanted: Sequence[bool]) -> Sequence[Node | None]:
     if node.op == STOP:
         return [None]
     if node.op == RULED:
-        return [None, one]
-    return [one] if node.op == TANGENT else local_partials(arena, node)
-
-
-def _derived(arena: Arena, graph: _Graph, sinks: Sequence[Node], variables: Sequence[Node], order: str) -> Derived:
-    into = {target: dict(sources) for target, sources in graph.edges.items()}
-    _eliminate(arena, into, {v.number for v in variables}, order)
-    rows = tuple(tuple(into.get(-1 - k, {}).get(v.number) for v in variables) for k in range(len(sinks)))
-    return Derived(tuple(sinks), rows, order)
+        return [None, arena.constant(1, node.dtype)]
+    return [arena.constant(1, node.dtype)] if node.op == TANGENT else local_partials(arena, node, wanted)
 
 
 def _finished(arena: Arena, derived: Derived) -> Derived:
@@ -127,51 +120,110 @@ def _finished(arena: Arena, derived: Derived) -> Derived:
     return Derived(tuple(values), shaped, derived.order)
 
 
-def _eliminate(arena: Arena, into: dict[int, dict[int, Node]], fixed: set[int], order: str) -> None:
-    """Eliminate all vertices but the fixed ones and the sinks, in place."""
+@dataclasses.dataclass(frozen=True)
+class Ordered:
+    """An order of elimination.
+
+    Attributes:
+      vertices: all but the fixed ones and the sinks.
+      operations: how many products and sums of partials it takes, equal ones once, products with 1 and -1 never.
+    """
+
+    vertices: list[int]
+    operations: int
+
+
+def ordered(edges: _Edges, fixed: set[int], order: str) -> Ordered:
+    """An order and what it costs, from the edges alone.
+
+    Args:
+      edges: of the graph.
+      fixed: vertices that stay.
+      order: one of `ORDERS`.
+    """
+    into = {
+        target: {u: 0 if _unit(e) else e.number + 1 for u, e in sources.items()} for target, sources in edges.items()
+    }
     out_of: dict[int, set[int]] = {}
     for target, sources in into.items():
         for source in sources:
             out_of.setdefault(source, set()).add(target)
     todo = [v for v in into if v >= 0 and v not in fixed]
+    made: dict[tuple[int, int, int], int] = {}
+
+    def eliminate(v: int) -> None:
+        sources, targets = into.pop(v), out_of.pop(v, ())
+        for w in targets:
+            row = into[w]
+            outer = row.pop(v)
+            for u, inner in sources.items():
+                if outer and inner:
+                    key = (1, outer, inner) if outer < inner else (1, inner, outer)
+                    product = made.setdefault(key, -len(made) - 1)
+                else:
+                    product = outer or inner
+                if u in row:
+                    other = row[u]
+                    key = (0, product, other) if product < other else (0, other, product)
+                    row[u] = made.setdefault(key, -len(made) - 1)
+                else:
+                    row[u] = product
+                    out_of[u].add(w)
+        for u in sources:
+            out_of[u].discard(v)
+
+    if order != "markowitz":
+        vertices = sorted(todo, reverse=order == "reverse")
+        for v in vertices:
+            eliminate(v)
+        return Ordered(vertices, len(made))
 
     def degree(v: int) -> tuple[int, int]:
-        left = sum(not _unit(e) for e in into[v].values())
-        right = sum(not _unit(into[w][v]) for w in out_of.get(v, ()))
-        return left * right, -v
+        left = sum([e != 0 for e in into[v].values()])
+        return left * sum([into[w][v] != 0 for w in out_of.get(v, ())]), -v
 
-    def eliminate(v: int) -> set[int]:
-        sources, touched = into.pop(v), set()
+    vertices = []
+    waiting = {v: degree(v) for v in todo}
+    queue = list(waiting.values())
+    heapq.heapify(queue)
+    while queue:
+        known = heapq.heappop(queue)
+        v = -known[1]
+        if waiting.get(v) != known:
+            continue
+        del waiting[v]
+        vertices.append(v)
+        touched = [*into[v], *out_of.get(v, ())]
+        eliminate(v)
+        for u in touched:
+            if u in waiting and (now := degree(u)) != waiting[u]:
+                waiting[u] = now
+                heapq.heappush(queue, now)
+    return Ordered(vertices, len(made))
+
+
+def _eliminate(arena: Arena, into: _Edges, vertices: Sequence[int]) -> None:
+    """Eliminate vertices, in place."""
+    out_of: dict[int, list[int]] = {}
+    for target, sources in into.items():
+        for source in sources:
+            out_of.setdefault(source, []).append(target)
+    for v in vertices:
+        sources = into.pop(v)
         for w in sorted(out_of.pop(v, ())):
-            outer = into[w].pop(v)
-            touched.add(w)
+            row = into.get(w)
+            outer = None if row is None else row.pop(v, None)
+            if row is None or outer is None:  # eliminated before, or a product that is zero
+                continue
             for u, inner in sources.items():
                 product = chain(arena, outer, inner)
                 if product is None:
                     continue
-                into[w][u] = total(arena, into[w][u], product) if u in into[w] else product
-                out_of[u].add(w)
-        for u in sources:
-            out_of[u].discard(v)
-            touched.add(u)
-        return touched
-
-    if order != "markowitz":
-        for v in sorted(todo, reverse=order == "reverse"):
-            eliminate(v)
-        return
-    waiting = {v: degree(v) for v in todo}
-    queue = [(degree_, v) for v, degree_ in waiting.items()]
-    heapq.heapify(queue)
-    while queue:
-        known, v = heapq.heappop(queue)
-        if waiting.get(v) != known:
-            continue
-        del waiting[v]
-        for u in eliminate(v):
-            if u in waiting:
-                waiting[u] = degree(u)
-                heapq.heappush(queue, (waiting[u], u))
+                if u in row:
+                    row[u] = total(arena, row[u], product)
+                else:
+                    row[u] = product
+                    out_of[u].append(w)
 
 
 def _unit(node: Node) -> bool:

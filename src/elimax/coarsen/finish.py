@@ -58,17 +58,21 @@ def _rewritten(arena: Arena, kept: Sequence[Node], partials: Sequence[Node]) -> 
     new: dict[int, Node] = {}
 
     for node in nodes:
-        if node.number in fixed or not node.args:
-            new[node.number] = node
+        number, op, old = node.number, node.op, node.args
+        if number in fixed or not old:
+            new[number] = node
             continue
-        args = tuple(new[a.number] for a in node.args)
-        single = [uses[a.number] == 1 and a.number not in fixed for a in node.args]
+        args = tuple([new[a.number] for a in old])
         made = None
-        if node.op in ("add", "sub") and all(single):
-            made = _factored(arena, node.op, *args)
-        elif node.op == "mul":
-            made = _quotient(arena, args, single)
-        new[node.number] = arena.rebuilt(node, args) if made is None else made
+        if op == "add" or op == "sub" or op == "mul":
+            single = [uses[a.number] == 1 and a.number not in fixed for a in old]
+            if op == "mul":
+                made = _quotient(arena, args, single) if True in single else None
+            elif single[0] and single[1]:
+                made = _factored(arena, op, *args)
+        if made is None:
+            made = node if args == old else arena.rebuilt(node, args)
+        new[number] = made
     return [new[p.number] for p in partials]
 
 
@@ -105,16 +109,23 @@ def _reciprocals(arena: Arena, sinks: Sequence[Node]) -> list[Node]:
     for node in nodes:
         if node.op == "div" and node.floating and not node.args[1].is_constant:
             count[node.args[1].number] = count.get(node.args[1].number, 0) + 1
+    if not any(number_of > 1 for number_of in count.values()):
+        return list(sinks)
     new: dict[int, Node] = {}
     for node in nodes:
-        args = tuple(new[a.number] for a in node.args)
+        args = tuple([new[a.number] for a in node.args])
         if node.op == "div" and count.get(node.args[1].number, 0) > 1 and not node.args[0].equals(1):
             arena.applied["one reciprocal"] += 1
             reciprocal = arena.apply("div", arena.constant(1, node.dtype), args[1])
             new[node.number] = arena.raw("mul", args[0], reciprocal)
         else:
-            new[node.number] = arena.raw(node.op, *args, **dict(node.params)) if node.args else node
+            new[node.number] = _with(arena, node, args)
     return [new[sink.number] for sink in sinks]
+
+
+def _with(arena: Arena, node: Node, args: tuple[Node, ...]) -> Node:
+    """A node with other operands, as it is."""
+    return node if args == node.args else arena.raw(node.op, *args, **dict(node.params))
 
 
 def _powers(arena: Arena, sinks: Sequence[Node]) -> list[Node]:
@@ -124,15 +135,14 @@ def _powers(arena: Arena, sinks: Sequence[Node]) -> list[Node]:
     for node in nodes:
         if node.op == "integer_pow" and node.param("y") > 1:
             there.setdefault(node.args[0].number, {1}).add(node.param("y"))
+    if not any(_pair(exponents, y) for exponents in there.values() for y in exponents):
+        return list(sinks)
     new: dict[int, Node] = {}
     for node in nodes:
-        if not node.args:
-            new[node.number] = node
-            continue
-        args = tuple(new[a.number] for a in node.args)
-        pair = _pair(there[node.args[0].number], node.param("y")) if node.op == "integer_pow" else None
+        args = tuple([new[a.number] for a in node.args])
+        pair = _pair(there.get(node.args[0].number, set()), node.param("y")) if node.op == "integer_pow" else None
         if pair is None:
-            new[node.number] = arena.raw(node.op, *args, **dict(node.params))
+            new[node.number] = _with(arena, node, args)
         else:
             low, high = (args[0] if y == 1 else arena.raw("integer_pow", args[0], y=y) for y in pair)
             new[node.number] = arena.raw("mul", low, high)

@@ -31,10 +31,10 @@ def negatives(arena: Arena, kept: Sequence[Node], partials: Sequence[Node]) -> l
         return list(partials)
     new: dict[int, Node] = {}
     for node in nodes:
-        args = tuple(new[a.number] for a in node.args)
+        args = tuple([new[a.number] for a in node.args])
         k = chosen.get(node.number)
         if k is None:
-            new[node.number] = arena.raw(node.op, *args, **dict(node.params)) if args else node
+            new[node.number] = node if args == node.args else arena.raw(node.op, *args, **dict(node.params))
         else:
             factors = [new[a.number] for a in node.args[0].args]
             factors[k] = arena.raw("neg", factors[k])

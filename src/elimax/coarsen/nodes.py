@@ -77,16 +77,14 @@ MARKS = (STOP, RULED, TANGENT)
 
 def reachable(sinks: Iterable[Node]) -> list[Node]:
     """All nodes that the sinks need, operands first."""
-    seen: dict[int, Node] = {}
-    stack = list(sinks)
+    seen = {node.number: node for node in sinks}
+    stack = list(seen.values())
     while stack:
-        node = stack.pop()
-        number = node.number
-        if number not in seen:
-            seen[number] = node
-            for arg in node.args:
-                if arg.number not in seen:
-                    stack.append(arg)
+        for arg in stack.pop().args:
+            number = arg.number
+            if number not in seen:
+                seen[number] = arg
+                stack.append(arg)
     return [seen[number] for number in sorted(seen)]
 
 

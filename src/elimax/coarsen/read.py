@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -24,6 +25,7 @@ class NotExpressible(Exception):
     """An equation is none of the operations of expressions."""
 
 
+@functools.lru_cache(maxsize=64)
 def is_real(dtype: Any) -> bool:
     """Whether a dtype is a real floating one, boolean or an integer."""
     if dtype is None or jnp.issubdtype(dtype, jax.dtypes.extended):
@@ -40,10 +42,15 @@ def expressible(program: Program, equation: Equation) -> bool:
         return False
     if equation.name in WITHOUT_DERIVATIVE and equation.active:
         return False
-    shape = program.values[equation.outputs[0].value].shape
-    if not all(is_real(program.values[r.value].dtype) for r in (*equation.inputs, *equation.outputs)):
+    values = program.values
+    result = values[equation.outputs[0].value]
+    if not is_real(result.dtype):
         return False
-    return all(program.values[r.value].shape == shape or number(program, r.value) is not None for r in equation.inputs)
+    for ref in equation.inputs:
+        operand = values[ref.value]
+        if not is_real(operand.dtype) or (operand.shape != result.shape and number(program, ref.value) is None):
+            return False
+    return True
 
 
 def number(program: Program, value: int) -> Any:
@@ -71,10 +78,14 @@ def _filled(program: Program) -> dict[int, Any]:
     return _FILLED[program]
 
 
+_NAMES = frozenset([*OPERATIONS, *RENAMED, *IDENTITIES, "one_minus_square", "polynomial"])
+
+
 def _known(equation: Equation) -> bool:
-    name = equation.name
-    if name not in OPERATIONS and name not in RENAMED and name not in IDENTITIES and name not in EXPANDED:
-        return name == "stop_gradient"
+    if equation.name not in _NAMES:
+        return equation.name == "stop_gradient"
+    if not equation.params:
+        return True
     return all(value is None or key in _NO_MATTER for key, value in equation.params.items())
 
 
@@ -97,7 +108,8 @@ def apply(arena: Arena, name: str, params: Mapping[str, Any], operands: Sequence
         raise NotExpressible(name)
     if name == "convert_element_type":
         return arena.apply(name, operands[0], new_dtype=str(np.dtype(params["new_dtype"])))
-    return arena.apply(name, *operands, **{key: params[key] for key in OPERATIONS[name].params})
+    own = OPERATIONS[name].params
+    return arena.apply(name, *operands, **{key: params[key] for key in own}) if own else arena.apply(name, *operands)
 
 
 def _one_minus_square(arena: Arena, x: Node) -> Node:
@@ -149,11 +161,12 @@ class Reader:
             # Of a rule's equations, those without an active operand belong to its primal part.
             linear = equation.linear and any(r.vertex is not None for r in equation.inputs)
             operands = [self.operand(ref, linear) for ref in equation.inputs]
-            made = len(self._arena.nodes)
+            nodes, live = self._arena.nodes, self._live
+            made = len(nodes)
             node = apply(self._arena, equation.name, equation.params, operands)
-            for new in self._arena.nodes[made:]:
-                if new.op != STOP and any(a.number in self._live for a in new.args):
-                    self._live.add(new.number)
+            for k in range(made, len(nodes)):
+                if nodes[k].op != STOP and any([a.number in live for a in nodes[k].args]):
+                    live.add(nodes[k].number)
             (ref,) = equation.outputs
             if not linear:
                 self.values[ref.value] = node

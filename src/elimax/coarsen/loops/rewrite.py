@@ -12,7 +12,9 @@ import jax.numpy as jnp
 from jax.core import Tracer
 
 from elimax._jax import inline, trace
-from elimax._jax.loops import REMAT, Scan, While, equation_as_closed, has_loops, read_loop, replaced
+from elimax._jax.loops import Loop as Read
+from elimax._jax.loops import has_loops, read_loop
+from elimax._jax.replaced import REMAT, equation_as_closed, replaced
 from elimax._jax.program import as_function
 from elimax._jax.weak import weakened
 from elimax.coarsen.loops.carries import Loop, Open
@@ -70,7 +72,7 @@ def close_loops(closed: Any, choose: Choose) -> tuple[Any, tuple[Closed, ...]]:
     found: list[Closed] = []
 
     def replace(equation: Any, operands: Sequence[Any], wanted: Sequence[bool]) -> list[Any] | None:
-        loop = read_loop(equation)
+        loop = read_loop(equation.primitive.name, equation.params)
         if loop is None or not any(wanted):
             return None
         try:
@@ -80,7 +82,7 @@ def close_loops(closed: Any, choose: Choose) -> tuple[Any, tuple[Closed, ...]]:
             return None
         choice = choose(equation_as_closed(equation), after, closing.closed)
         if choice is not Choice.CLOSE:
-            if choice is Choice.LEAVE or not isinstance(loop, Scan) or not _accumulates(loop, closing):
+            if choice is Choice.LEAVE or loop.length is None or not _accumulates(loop, closing):
                 return None
             closing = _recomputing(loop, closing, operands, wanted)
             after = trace(closing.fun, _abstract(closing.operands))
@@ -112,17 +114,17 @@ class _Closing:
         return Closed(self.kind, self.turns, tuple(dict.fromkeys(self.rules)), any(self.cumulative))
 
 
-def _accumulates(scan: Scan, closing: _Closing) -> bool:
+def _accumulates(scan: Read, closing: _Closing) -> bool:
     """Whether terms are all that a loop adds up, and none of them is small or recomputed anyway."""
     remat = any(equation.primitive.name in REMAT for equation in scan.body.jaxpr.eqns)
     return set(closing.rules) <= {ACCUMULATION, CONSTANT} and ACCUMULATION in closing.rules and not remat
 
 
-def _recomputing(scan: Scan, closing: _Closing, operands: Sequence[Any], wanted: Sequence[bool]) -> _Closing:
+def _recomputing(scan: Read, closing: _Closing, operands: Sequence[Any], wanted: Sequence[bool]) -> _Closing:
     """The loop as it is, but for reverse mode, which computes terms anew in place of keeping them."""
     traced = [k for k, x in enumerate(operands) if isinstance(x, Tracer)]
     body = jax.checkpoint(as_function(scan.body), prevent_cse=False)
-    consts, carries = scan.num_consts, scan.num_consts + scan.num_carry
+    consts, carries = scan.num_consts, scan.num_consts + scan.num_carried
 
     def fun(*given: Any) -> list[Any]:
         full = [jnp.asarray(x) for x in operands]
@@ -132,7 +134,7 @@ def _recomputing(scan: Scan, closing: _Closing, operands: Sequence[Any], wanted:
         def turn(state: Any, x: Any) -> tuple[Any, Any]:
             results = body(*full[:consts], *state, *x)
             kept = [_like(r, jax.typeof(s)) for r, s in zip(results, state, strict=False)]
-            return kept, results[scan.num_carry :]
+            return kept, results[scan.num_carried :]
 
         final, stacked = jax.lax.scan(
             turn, full[consts:carries], full[carries:], length=scan.length, reverse=scan.reverse
@@ -142,7 +144,7 @@ def _recomputing(scan: Scan, closing: _Closing, operands: Sequence[Any], wanted:
     return dataclasses.replace(closing, fun=fun, rules=["accumulation whose terms are computed anew on the way back"])
 
 
-def _closing(loop: Scan | While, operands: Sequence[Any], wanted: Sequence[bool]) -> _Closing:
+def _closing(loop: Read, operands: Sequence[Any], wanted: Sequence[bool]) -> _Closing:
     traced = [k for k, x in enumerate(operands) if isinstance(x, Tracer)]
     rules: list[str] = []
     cumulative: list[bool] = []
@@ -151,13 +153,13 @@ def _closing(loop: Scan | While, operands: Sequence[Any], wanted: Sequence[bool]
         full = list(operands)
         for k, x in zip(traced, given, strict=True):
             full[k] = x
-        read = _scan(loop, full) if isinstance(loop, Scan) else _while(loop, full)
+        read = _while(loop, full) if loop.cond is not None else _scan(loop, full)
         rules.clear()
-        return _results(read, wanted, rules, cumulative, isinstance(loop, Scan) and loop.reverse)
+        return _results(read, wanted, rules, cumulative, loop.reverse)
 
-    read = _scan(loop, operands) if isinstance(loop, Scan) else _while(loop, operands)
+    read = _while(loop, operands) if loop.cond is not None else _scan(loop, operands)
     return _Closing(
-        "scan" if isinstance(loop, Scan) else "while",
+        "scan" if loop.cond is None else "while",
         read.turns if read.known else None,
         fun,
         [operands[k] for k in traced],
@@ -197,18 +199,18 @@ def _none(loop: Loop, wanted: Sequence[bool]) -> list[Any]:
     return results + [jnp.zeros((0, *v.shape), v.dtype) for v in empty]
 
 
-def _scan(scan: Scan, operands: Sequence[Any]) -> Loop:
+def _scan(scan: Read, operands: Sequence[Any]) -> Loop:
     body = inline(scan.body, [False] * len(scan.body.in_avals), expand=False, keep=True)
-    consts, init = operands[: scan.num_consts], operands[scan.num_consts : scan.num_consts + scan.num_carry]
-    xs = operands[scan.num_consts + scan.num_carry :]
+    consts, init = operands[: scan.num_consts], operands[scan.num_consts : scan.num_consts + scan.num_carried]
+    xs = operands[scan.num_consts + scan.num_carried :]
     xs = [jnp.flip(x, 0) for x in xs] if scan.reverse else list(xs)
     return Loop(body, list(consts), list(init), xs, scan.length)
 
 
-def _while(loop: While, operands: Sequence[Any]) -> Loop:
+def _while(loop: Read, operands: Sequence[Any]) -> Loop:
     body = inline(loop.body, [False] * len(loop.body.in_avals), expand=False, keep=True)
-    condition = inline(loop.condition, [False] * len(loop.condition.in_avals), expand=False, keep=True)
-    first, second = loop.condition_consts, loop.condition_consts + loop.body_consts
+    condition = inline(loop.cond, [False] * len(loop.cond.in_avals), expand=False, keep=True)
+    first, second = loop.num_cond, loop.first
     consts, init = list(operands[first:second]), list(operands[second:])
     read = Loop(body, consts, init, [], 0)
     return dataclasses.replace(read, turns=turns(condition, [*operands[:first], *init], read))

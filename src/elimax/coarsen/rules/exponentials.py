@@ -15,7 +15,12 @@ LARGEST = {"float64": 700.0, "float32": 80.0, "bfloat16": 80.0, "float16": 9.0}
 """Arguments up to this size have an exponential that is a normal number."""
 
 
-@rule("logarithm of an exponential", "log", "the argument is bounded, so that its exponential does not overflow")
+@rule(
+    "logarithm of an exponential",
+    "log",
+    "the argument is bounded, so that its exponential does not overflow",
+    needs="exp",
+)
 def log_of_exp(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law log(exp(x)) = x, which has lost no digits."""
     (x,) = args
@@ -24,14 +29,16 @@ def log_of_exp(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, 
     return None
 
 
-@rule("exponential of a logarithm", "exp", "the argument is never negative; the result has fewer roundings")
+@rule(
+    "exponential of a logarithm", "exp", "the argument is never negative; the result has fewer roundings", needs="log"
+)
 def exp_of_log(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law exp(log(x)) = x; a negative x would have been a NaN."""
     (x,) = args
     return x.args[0] if x.op == "log" and nonnegative(x.args[0]) else None
 
 
-@rule("softplus", "log log1p", "equal where 1 + exp(x) neither overflows nor loses exp(x)", "stable")
+@rule("softplus", "log log1p", "equal where 1 + exp(x) neither overflows nor loses exp(x)", "stable", needs="exp add")
 def softplus(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law log(1 + exp(x)) in the form that neither overflows nor loses small exp(x)."""
     (x,) = args
@@ -45,7 +52,7 @@ def softplus(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, An
     return None
 
 
-@rule("logarithm near one", "log", "the same range, more digits near zero", "stable")
+@rule("logarithm near one", "log", "the same range, more digits near zero", "stable", needs="add")
 def near_one(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law log(1 + x) = log1p(x)."""
     (x,) = args
@@ -56,7 +63,7 @@ def near_one(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, An
     return None
 
 
-@rule("exponential less one", "sub add", "the same range, more digits near zero", "stable")
+@rule("exponential less one", "sub add", "the same range, more digits near zero", "stable", needs="exp")
 def less_one(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law exp(x) - 1 = expm1(x)."""
     x, y = args
@@ -69,7 +76,7 @@ def less_one(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, An
     return None
 
 
-@rule("quotient with a removable zero", "div", "equal but at zero, where it was 0 / 0", "stable")
+@rule("quotient with a removable zero", "div", "equal but at zero, where it was 0 / 0", "stable", needs="expm1")
 def bernoulli(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law x / expm1(x) is 1 at zero; near zero its derivatives come from the series."""
     x, y = args

@@ -20,7 +20,7 @@ def trivial(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any
     return args[0] if params["y"] == 1 else None
 
 
-@rule("power of a power", "integer_pow", "both exponents are positive: the same range")
+@rule("power of a power", "integer_pow", "both exponents are positive: the same range", needs="integer_pow")
 def nested(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law (x^a)^b = x^(a b)."""
     (x,) = args
@@ -29,7 +29,7 @@ def nested(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]
     return None
 
 
-@rule("square of a root", "integer_pow", "the radicand is never negative; the result has fewer roundings")
+@rule("square of a root", "integer_pow", "the radicand is never negative; the result has fewer roundings", needs="sqrt")
 def square_of_root(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law sqrt(x)^2 = x; a negative x would have been a NaN."""
     (x,) = args
@@ -38,14 +38,25 @@ def square_of_root(arena: Arena, op: str, args: tuple[Node, ...], params: dict[s
     return None
 
 
-@rule("root of a square", "sqrt", "the size neither overflows nor underflows as its square does", "stable")
+@rule(
+    "root of a square",
+    "sqrt",
+    "the size neither overflows nor underflows as its square does",
+    "stable",
+    needs="integer_pow",
+)
 def root_of_square(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law sqrt(x^2) = |x|, whose derivative at zero is 1 as that of JAX's ``abs`` where it was 0 / 0."""
     (x,) = args
     return arena.apply("abs", x.args[0]) if x.op == "integer_pow" and x.param("y") == 2 else None
 
 
-@rule("power with a known exponent", "pow", "the exponent is a small integer of the base's type; JAX agrees at zero")
+@rule(
+    "power with a known exponent",
+    "pow",
+    "the exponent is a small integer of the base's type; JAX agrees at zero",
+    needs="constant",
+)
 def known_exponent(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law pow(x, 2.0) = x^2 and pow(x, 1.0) = x, which is rounded less than the library's power."""
     x, y = args

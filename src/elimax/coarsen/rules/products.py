@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from elimax.coarsen.nodes import Node
 
 
-@rule("factor one", "mul", "exact for every value")
+@rule("factor one", "mul", "exact for every value", needs="constant")
 def unit(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law 1 x = x, (-1) x = -x."""
     if not args[0].floating:
@@ -25,13 +25,13 @@ def unit(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) 
     return None
 
 
-@rule("factor zero", "mul", "only where every argument is a finite number", "identities")
+@rule("factor zero", "mul", "only where every argument is a finite number", "identities", needs="constant")
 def zero(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law 0 x = 0; otherwise an infinity or a NaN in x would be lost."""
     return next((x for x in args if x.equals(0)), None)
 
 
-@rule("joined constants", "mul", "both constants are moderate, so that no exponent moves far")
+@rule("joined constants", "mul", "both constants are moderate, so that no exponent moves far", needs="constant")
 def constants(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law c (d x) = (c d) x for constants c, d."""
     for c, inner in (args, args[::-1]):
@@ -45,7 +45,7 @@ def constants(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, A
     return None
 
 
-@rule("square", "mul", "exact: a square is computed as this product")
+@rule("square", "mul", "exact: a square is computed as this product", needs="equal")
 def square(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law x x = x^2."""
     return arena.apply("integer_pow", args[0], y=2) if args[0] is args[1] and args[0].floating else None

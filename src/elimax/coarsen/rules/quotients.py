@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from elimax.coarsen.nodes import Node
 
 
-@rule("denominator one", "div", "exact for every value")
+@rule("denominator one", "div", "exact for every value", needs="constant")
 def unit(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law x / 1 = x, x / (-1) = -x."""
     x, y = args
@@ -23,7 +23,7 @@ def unit(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) 
     return arena.apply("neg", x) if y.equals(-1) else None
 
 
-@rule("exact reciprocal", "div", "the constant is a power of two of moderate size: exact")
+@rule("exact reciprocal", "div", "the constant is a power of two of moderate size: exact", needs="constant")
 def exact_reciprocal(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law x / c = x (1 / c) where 1 / c is exact."""
     x, y = args
@@ -35,7 +35,12 @@ def exact_reciprocal(arena: Arena, op: str, args: tuple[Node, ...], params: dict
     return None
 
 
-@rule("constants of a quotient", "div", "both constants are moderate, and the inner one is a power of two: exact")
+@rule(
+    "constants of a quotient",
+    "div",
+    "both constants are moderate, and the inner one is a power of two: exact",
+    needs="constant",
+)
 def constants(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law c / (d x) = (c / d) / x."""
     c, inner = args
@@ -57,7 +62,12 @@ def negative_power(arena: Arena, op: str, args: tuple[Node, ...], params: dict[s
     return arena.apply("integer_pow", reciprocal, y=-params["y"])
 
 
-@rule("quotient from the primal value", "mul", "the quotient is there; it overflows less than the square")
+@rule(
+    "quotient from the primal value",
+    "mul",
+    "the quotient is there; it overflows less than the square",
+    needs="integer_pow",
+)
 def primal_quotient(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law x (1 / y)^2 = (x / y) (1 / y), as in the derivative of x / y."""
     for x, inverse in (args, args[::-1]):

@@ -24,6 +24,8 @@ class Rule:
       condition: where it holds and why no digits are lost, for people.
       group: "always", or the attribute of `elimax.coarsen.arena.Rules` that asks for it.
       rewrite: applies it.
+      needs: it is tried only where an operand is made by one of these operations, or where both operands are one
+        (`EQUAL`); always if there are none.
     """
 
     name: str
@@ -31,17 +33,21 @@ class Rule:
     condition: str
     group: str
     rewrite: Rewrite
+    needs: frozenset[str] = frozenset()
 
+
+EQUAL = "equal"
+"""Among what a rule needs: two operands that are one."""
 
 ALL: list[Rule] = []
 """Every rule, in the order in which they are tried."""
 
 
-def rule(name: str, ops: str, condition: str, group: str = "always") -> Callable[[Rewrite], Rewrite]:
+def rule(name: str, ops: str, condition: str, group: str = "always", needs: str = "") -> Callable[[Rewrite], Rewrite]:
     """Register a rule."""
 
     def register(rewrite: Rewrite) -> Rewrite:
-        ALL.append(Rule(name, tuple(ops.split()), condition, group, rewrite))
+        ALL.append(Rule(name, tuple(ops.split()), condition, group, rewrite, frozenset(needs.split())))
         return rewrite
 
     return register

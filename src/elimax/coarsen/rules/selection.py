@@ -43,7 +43,7 @@ def repeated_choice(arena: Arena, op: str, args: tuple[Node, ...], params: dict[
     return None
 
 
-@rule("choice of a finite factor", "mul", "both factors are choices of known finite numbers: exact")
+@rule("choice of a finite factor", "mul", "both factors are choices of known finite numbers: exact", needs="select_n")
 def chosen_factor(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law select(p, 0, 1) select(q, c, d) = select(p, 0, select(q, c, d)): derivatives of the larger of two."""
     for mask, other in (args, args[::-1]):
@@ -52,7 +52,12 @@ def chosen_factor(arena: Arena, op: str, args: tuple[Node, ...], params: dict[st
     return None
 
 
-@rule("choice of an exact reciprocal", "div", "every denominator is a power of two of moderate size: exact")
+@rule(
+    "choice of an exact reciprocal",
+    "div",
+    "every denominator is a power of two of moderate size: exact",
+    needs="select_n",
+)
 def chosen_denominator(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law x / select(p, 1, 2) = x select(p, 1, 1/2)."""
     x, y = args
@@ -62,7 +67,7 @@ def chosen_denominator(arena: Arena, op: str, args: tuple[Node, ...], params: di
     return arena.apply("mul", x, arena.apply("select_n", y.args[0], *inverses))
 
 
-@rule("sum of complementary choices", "add", "exact but for the sign of a zero")
+@rule("sum of complementary choices", "add", "exact but for the sign of a zero", needs="select_n")
 def complementary(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law select(p, a, 0) + select(p, 0, b) = select(p, a, b)."""
     x, y = args
@@ -74,7 +79,7 @@ def complementary(arena: Arena, op: str, args: tuple[Node, ...], params: dict[st
     return None
 
 
-@rule("double not", "not", EXACT)
+@rule("double not", "not", EXACT, needs="not")
 def double_not(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law not not p = p."""
     return args[0].args[0] if args[0].op == "not" else None

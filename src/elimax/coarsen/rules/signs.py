@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 EXACT = "exact for every value"
 
 
-@rule("double negation", "neg", EXACT)
+@rule("double negation", "neg", EXACT, needs="neg")
 def double_negation(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law -(-x) = x."""
     return args[0].args[0] if args[0].op == "neg" else None
 
 
-@rule("negative of a scaled value", "neg", EXACT)
+@rule("negative of a scaled value", "neg", EXACT, needs="mul")
 def negative_scaled(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law -(c x) = (-c) x for a constant c."""
     (x,) = args
@@ -30,7 +30,7 @@ def negative_scaled(arena: Arena, op: str, args: tuple[Node, ...], params: dict[
     return None
 
 
-@rule("signs of factors", "mul div", EXACT)
+@rule("signs of factors", "mul div", EXACT, needs="neg")
 def signs_of_factors(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law (-x) (-y) = x y, (-x) y = -(x y), (-x) c = x (-c) for a constant c; the same for quotients."""
     x, y = args
@@ -49,7 +49,7 @@ def signs_of_factors(arena: Arena, op: str, args: tuple[Node, ...], params: dict
     return None
 
 
-@rule("even function of a negative", "abs cos cosh integer_pow", EXACT)
+@rule("even function of a negative", "abs cos cosh integer_pow", EXACT, needs="neg abs")
 def even(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """Even functions forget the sign of their argument."""
     (x,) = args

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from elimax.coarsen.nodes import Node
 
 
-@rule("term zero", "add sub", "exact but for the sign of a zero, as compilers hold")
+@rule("term zero", "add sub", "exact but for the sign of a zero, as compilers hold", needs="constant")
 def zero(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law x + 0 = x, x - 0 = x."""
     x, y = args
@@ -21,7 +21,7 @@ def zero(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) 
     return y if op == "add" and x.equals(0) else None
 
 
-@rule("negative term", "add sub", "exact for every value")
+@rule("negative term", "add sub", "exact for every value", needs="neg")
 def negative(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law x + (-y) = x - y, x - (-y) = x + y."""
     x, y = args
@@ -34,13 +34,13 @@ def negative(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, An
     return None
 
 
-@rule("difference of equals", "sub", "only where every argument is a finite number", "identities")
+@rule("difference of equals", "sub", "only where every argument is a finite number", "identities", needs="equal")
 def nothing(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law x - x = 0; an infinity or a NaN would be lost."""
     return arena.constant(0, args[0].dtype) if args[0] is args[1] and args[0].floating else None
 
 
-@rule("like terms", "add sub", "the sum of the constants is not zero and all are moderate")
+@rule("like terms", "add sub", "the sum of the constants is not zero and all are moderate", needs="equal mul neg")
 def like_terms(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law c x + d x = (c + d) x, x + x = 2 x."""
     if not args[0].floating or any(a.is_constant for a in args):

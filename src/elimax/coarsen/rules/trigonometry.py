@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 FINITE = "only where every argument is a finite number"
 
 
-@rule("sine and cosine", "add", FINITE, "identities")
+@rule("sine and cosine", "add", FINITE, "identities", needs="integer_pow mul")
 def pythagoras(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law sin(x)^2 + cos(x)^2 = 1 and a sin(x)^2 + a cos(x)^2 = a."""
     (a, x), (b, y) = map(_squared, args)
@@ -22,7 +22,13 @@ def pythagoras(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, 
     return arena.constant(1, x.dtype) if a is None else a
 
 
-@rule("hyperbolic sine and cosine", "sub", FINITE + "; the difference has lost its digits", "identities")
+@rule(
+    "hyperbolic sine and cosine",
+    "sub",
+    FINITE + "; the difference has lost its digits",
+    "identities",
+    needs="integer_pow",
+)
 def hyperbola(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law cosh(x)^2 - sinh(x)^2 = 1."""
     (a, x), (b, y) = map(_squared, args)
@@ -31,7 +37,13 @@ def hyperbola(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, A
     return None
 
 
-@rule("complement of a square", "sub", "the other function is there; no digits are lost near one", "stable")
+@rule(
+    "complement of a square",
+    "sub",
+    "the other function is there; no digits are lost near one",
+    "stable",
+    needs="constant",
+)
 def complement(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law 1 - sin(x)^2 = cos(x)^2 and 1 - cos(x)^2 = sin(x)^2."""
     one, square = args
@@ -42,13 +54,19 @@ def complement(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, 
     return None if other is None else arena.apply("integer_pow", other, y=2)
 
 
-@rule("tangent from the primal value", "div", "the tangent is there: the same poles, fewer roundings")
+@rule("tangent from the primal value", "div", "the tangent is there: the same poles, fewer roundings", needs="cos")
 def tangent(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law sin(x) / cos(x) = tan(x)."""
     return _quotient(arena, args, "sin", "cos", "tan")
 
 
-@rule("hyperbolic tangent from the primal value", "div", "the tangent is there, which does not overflow", "stable")
+@rule(
+    "hyperbolic tangent from the primal value",
+    "div",
+    "the tangent is there, which does not overflow",
+    "stable",
+    needs="cosh",
+)
 def hyperbolic_tangent(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law sinh(x) / cosh(x) = tanh(x)."""
     return _quotient(arena, args, "sinh", "cosh", "tanh")
