@@ -21,7 +21,7 @@ from benchmarks.sparse.problems import residual
 
 import elimax
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Parameters of mallopt in the C library of GNU."""
 
 TURNS = 100
@@ -99,6 +99,7 @@ def keep_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_TRIM_THRESHOLD, 2**31 - 1)
         mallopt(_MMAP_THRESHOLD, 2**30)
+        mallopt(_ARENA_MAX, 1)  # threads would fetch memory of their own
 
 
 def _parts(jacobian: Any) -> tuple[Any, Any]:

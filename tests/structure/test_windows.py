@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import elimax
-from elimax.structure import windows
+from elimax.structure import sparse, windows
 
 
 def grid(x: Any) -> Any:
@@ -68,3 +68,22 @@ def test_where_windows_are_used():
     for shape, expected in shapes.items():
         lowered = jax.jit(values).lower(jax.ShapeDtypeStruct(shape, "float64"))
         assert ("while" in lowered.as_text()) == expected
+
+
+def test_indices_are_counted_alike(monkeypatch):
+    seen = []
+
+    def both(found):
+        seen.append((known(found), np.asarray(sparse.indices(found))))
+        return seen[-1][0]
+
+    known = sparse.known_indices
+    monkeypatch.setattr(sparse, "known_indices", both)
+    weights = jnp.asarray(np.random.default_rng(3).normal(size=(3, 2)))
+    cases = [(grid, (2, 7, 6)), (lambda x: x * (jnp.roll(x, 1) - x), (9,)), (lambda x: jnp.sin(x) @ weights, (4, 3))]
+    for fun, shape in cases:
+        elimax.jacobian(fun, output="bcoo")(jnp.ones(shape))
+    assert len(seen) == len(cases)
+    for own, counted in seen:
+        assert own.dtype == counted.dtype
+        np.testing.assert_array_equal(own, counted)

@@ -42,18 +42,29 @@ _STACKED_AT_ONCE = 768
 """Cells that XLA stacks in the thread of its caller. Stacking is not counted as work; what is stacked may be."""
 
 
-def rows_of(pieces: Sequence[Any], shape: tuple[int, ...], dtype: Any) -> Any:
+def rows_of(pieces: Sequence[Any], shape: tuple[int, ...], dtype: Any, turn: Any = None) -> Any:
     """`lanes` for sorted coordinates: rows that are far more than columns, without zeros among them.
 
     Selects pay as long as all columns are one group. The compiler does not unroll more than about eight of them, and
     then computes the columns, with the sines in them, for more lanes than their own.
+
+    Args:
+      pieces: as for `lanes`.
+      shape: as for `lanes`.
+      dtype: as for `lanes`.
+      turn: as for `lanes`.
     """
     width = sum(piece.shape[-1] for piece in pieces)
-    return lanes(pieces, shape, dtype, NUM_STACKED, stacked=width > NUM_STACKED)
+    return lanes(pieces, shape, dtype, NUM_STACKED, stacked=width > NUM_STACKED, turn=turn)
 
 
 def lanes(
-    pieces: Sequence[Any], shape: tuple[int, ...], dtype: Any, at_once: int = NUM_LANES, stacked: bool = False
+    pieces: Sequence[Any],
+    shape: tuple[int, ...],
+    dtype: Any,
+    at_once: int = NUM_LANES,
+    stacked: bool = False,
+    turn: Any = None,
 ) -> Any:
     """Concatenate along the last axis.
 
@@ -63,6 +74,7 @@ def lanes(
       dtype: of the result.
       at_once: columns of one group.
       stacked: whether groups are stacked and transposed wherever they are.
+      turn: in the body of a loop, an integer that differs from turn to turn; see `_selected`.
     """
     parts: list[Any] = []
     columns: list[Any] = []
@@ -71,7 +83,7 @@ def lanes(
         count = -(-len(columns) // at_once)
         for k in range(count):
             group = columns[k * len(columns) // count : (k + 1) * len(columns) // count]
-            parts.append(_group(group, shape[:-1], dtype, stacked))
+            parts.append(_group(group, shape[:-1], dtype, stacked, turn))
         columns.clear()
 
     for piece in pieces:
@@ -90,7 +102,7 @@ def lanes(
     return lax.concatenate(parts, len(shape) - 1) if len(parts) > 1 else parts[0]
 
 
-def _group(columns: Sequence[Any], shape: tuple[int, ...], dtype: Any, stacked: bool) -> Any:
+def _group(columns: Sequence[Any], shape: tuple[int, ...], dtype: Any, stacked: bool, turn: Any) -> Any:
     """Columns [*shape], None for zeros, side by side: [*shape, columns]."""
     count = len(columns)
     there = [k for k, column in enumerate(columns) if column is not None]
@@ -106,6 +118,8 @@ def _group(columns: Sequence[Any], shape: tuple[int, ...], dtype: Any, stacked: 
     given = [columns[k] for k in there]
     if stacked:
         return by_stacking(given, dtype)
+    if turn is not None and shape:
+        return _selected(dict(zip(there, given, strict=True)), count, shape, dtype, turn)
     if not shape:
         return by_stacking(given, dtype) if count <= NUM_STACKED else by_selects(given, dtype)
     size = count * math.prod(shape)
@@ -124,14 +138,20 @@ def _stacked(columns: Mapping[int, Any], count: int, shape: tuple[int, ...], dty
     return lax.transpose(stacked, [*range(rank - 1), rank, rank - 1])
 
 
-def _selected(columns: Mapping[int, Any], count: int, shape: tuple[int, ...], dtype: Any) -> Any:
+def _selected(columns: Mapping[int, Any], count: int, shape: tuple[int, ...], dtype: Any, turn: Any = None) -> Any:
     """Columns by number, side by side, by the number of the lane.
 
     A column is broadcast over the lanes: that keeps XLA from computing what is expensive in it again for each lane.
+    What is the same in all turns of a loop, XLA computes before the loop: then the selects read from arrays whose lane
+    it is, and none falls away. So the lanes are counted from ``turn`` on.
     """
     lane = max(0, len(shape) - 1)
     full = (*shape[:lane], count, *shape[lane:])
     number = lax.broadcasted_iota(np.int32, full, lane)
+    first: Any = np.int32(0)
+    if turn is not None:
+        first = lax.convert_element_type(turn, np.int32)
+        number = number + first
 
     def spread(column: Any) -> Any:
         return lax.broadcast_in_dim(column, full, [k for k in range(len(full)) if k != lane])
@@ -140,7 +160,7 @@ def _selected(columns: Mapping[int, Any], count: int, shape: tuple[int, ...], dt
     last = columns[numbers.pop()] if len(columns) == count else None
     result = jnp.zeros(full, dtype) if last is None else spread(last)
     for k in numbers:
-        result = lax.select(lax.eq(number, np.int32(k)), spread(columns[k]), result)
+        result = lax.select(lax.eq(number, first + np.int32(k)), spread(columns[k]), result)
     return lax.transpose(result, [*range(lane), *range(lane + 1, len(full)), lane]) if shape else result
 
 

@@ -50,7 +50,7 @@ def coordinates(values: Sequence[Value], terms: Sequence[Term], dtype: Any, rank
         return _by_table(values, terms, dtype, rank)
     apart = nested(found.tree)
     small = found.num_entries * rank <= (_MOST_WRITTEN_APART if apart else _MOST_WRITTEN)
-    index = _known(_sorted(tuple(terms))[0].T) if small else indices(found)
+    index = _known(known_indices(found)) if small else indices(found)
     return index, data_of(found, values, terms, dtype)
 
 
@@ -61,8 +61,7 @@ def static_indices(terms: Sequence[Term], rank: int) -> np.ndarray:
     found = rowwise(tuple(terms))
     if found is None:
         return np.ascontiguousarray(_sorted(tuple(terms))[0].T)
-    with jax.ensure_compile_time_eval():
-        return np.asarray(indices(found))
+    return known_indices(found)
 
 
 def num_coordinates(terms: Sequence[Term], rank: int) -> int:
@@ -81,6 +80,14 @@ def indices(found: Rowwise) -> Any:
     return _joined(found.tree, _box_indices).reshape(found.num_entries, found.num_axes)
 
 
+def known_indices(found: Rowwise) -> np.ndarray:
+    """The same as a NumPy array, without a program that has to be compiled."""
+    if found.num_entries == 0:
+        return np.zeros((0, found.num_axes), np.int32)
+    whole = _joined(found.tree, _known_box_indices, concatenate=np.concatenate)
+    return whole.reshape(found.num_entries, found.num_axes)
+
+
 def data_of(found: Rowwise, values: Sequence[Value], terms: Sequence[Term], dtype: Any) -> Any:
     """Values [entries] of sorted coordinates."""
     arrays = [_traced(value, term, dtype) for value, term in zip(values, terms, strict=True)]
@@ -93,7 +100,7 @@ def data_of(found: Rowwise, values: Sequence[Value], terms: Sequence[Term], dtyp
             sizes = boxes[0].sizes[:-1]
             pieces = [piece for box in boxes for piece in _box_pieces(box, arrays, terms, dtype, offset)]
             flat = [piece.reshape(*sizes, piece.shape[-1]) for piece in pieces]
-            return rows_of(flat, (*sizes, sum(piece.shape[-1] for piece in flat)), dtype)
+            return rows_of(flat, (*sizes, sum(piece.shape[-1] for piece in flat)), dtype, _turn(offset))
 
         return _joined(tree, of_box, side_by_side)
 
@@ -109,7 +116,10 @@ def data_of(found: Rowwise, values: Sequence[Value], terms: Sequence[Term], dtyp
 
 
 def _joined(
-    tree: Tree, of_box: Callable[[Box], Any], side_by_side: Callable[[Sequence[Box]], Any] | None = None
+    tree: Tree,
+    of_box: Callable[[Box], Any],
+    side_by_side: Callable[[Sequence[Box]], Any] | None = None,
+    concatenate: Callable[[Sequence[Any], int], Any] = lax.concatenate,
 ) -> Any:
     """The boxes of a tree, each an array [digits..., width], put together; each level takes one digit away.
 
@@ -120,9 +130,23 @@ def _joined(
     rows = [child for child in tree if isinstance(child, Box) and child.sizes[-1] == 1]
     if side_by_side is not None and 1 < len(rows) == len(tree) and sum(row.width for row in rows) <= _MOST_RUNS:
         return side_by_side(rows)
-    parts = [_joined(child, of_box, side_by_side) for child in tree]
+    parts = [_joined(child, of_box, side_by_side, concatenate) for child in tree]
     parts = [part.reshape(*part.shape[:-2], part.shape[-2] * part.shape[-1]) for part in parts]
-    return parts[0] if len(parts) == 1 else lax.concatenate(parts, parts[0].ndim - 1)
+    return parts[0] if len(parts) == 1 else concatenate(parts, parts[0].ndim - 1)
+
+
+def _known_box_indices(box: Box) -> np.ndarray:
+    """`_box_indices` in NumPy."""
+    places, axes, _ = box.slope.shape
+    digits = (*box.sizes, *box.inner)
+    result = np.empty((*digits, places, axes), np.int32)
+    result[...] = box.base
+    for d, size in enumerate(digits):
+        step = box.slope[:, :, d].astype(np.int32)
+        if size > 1 and step.any():
+            count = np.arange(size, dtype=np.int32)[:, None, None] * step
+            result += count.reshape(size, *[1] * (len(digits) - 1 - d), places, axes)
+    return result.reshape(*box.sizes, -1)
 
 
 def _box_indices(box: Box) -> Any:
@@ -164,7 +188,12 @@ def _traced(value: Value, term: Term, dtype: Any) -> Any:
 def _box_values(box: Box, arrays: Sequence[Any], terms: Sequence[Term], dtype: Any, offset: Offset) -> Any:
     """Values of a box: [digits..., width]; ``offset`` moves it along a digit."""
     pieces = _box_pieces(box, arrays, terms, dtype, offset)
-    return pieces[0] if len(pieces) == 1 else rows_of(pieces, (*box.sizes, box.width), dtype)
+    return pieces[0] if len(pieces) == 1 else rows_of(pieces, (*box.sizes, box.width), dtype, _turn(offset))
+
+
+def _turn(offset: Offset) -> Any:
+    """What differs from one window to the next; None outside of windows."""
+    return None if offset is None else offset[1]
 
 
 def _box_pieces(box: Box, arrays: Sequence[Any], terms: Sequence[Term], dtype: Any, offset: Offset) -> list[Any]:
@@ -177,7 +206,7 @@ def _box_pieces(box: Box, arrays: Sequence[Any], terms: Sequence[Term], dtype: A
     bounds = np.cumsum([0, *(member.width for member in box.members)])
     runs = _runs(box.order, bounds)
     if _adds(box):
-        return [_summed(box, pieces, bounds, dtype)]
+        return [_summed(box, pieces, bounds, dtype, _turn(offset))]
     if len(runs) > _MOST_RUNS:
         return [jnp.take(lax.concatenate(pieces, len(box.sizes)), box.order, axis=-1, mode="clip")]
     return [lax.slice_in_dim(pieces[m], start, stop, axis=-1) for m, start, stop in runs]
@@ -187,7 +216,7 @@ def _adds(box: Box) -> bool:
     return int(box.group[-1]) + 1 < box.group.size
 
 
-def _summed(box: Box, pieces: Sequence[Any], bounds: np.ndarray, dtype: Any) -> Any:
+def _summed(box: Box, pieces: Sequence[Any], bounds: np.ndarray, dtype: Any, turn: Any) -> Any:
     """The same where several entries of a row fall on one place."""
     count = int(box.group[-1]) + 1
     if box.order.size > _MOST_RUNS:
@@ -200,7 +229,7 @@ def _summed(box: Box, pieces: Sequence[Any], bounds: np.ndarray, dtype: Any) -> 
         m = int(np.searchsorted(bounds, number, side="right")) - 1
         own = lax.slice_in_dim(pieces[m], int(number - bounds[m]), int(number - bounds[m]) + 1, axis=-1)
         columns[place] = own if columns[place] is None else columns[place] + own
-    return rows_of(columns, (*box.sizes, count), dtype)
+    return rows_of(columns, (*box.sizes, count), dtype, turn)
 
 
 def _runs(order: np.ndarray, bounds: np.ndarray) -> list[tuple[int, int, int]]:
