@@ -25,6 +25,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from benchmarks import documents
 from benchmarks.rows import read, walk
 
 BATCHES = (1, 256)
@@ -140,20 +141,27 @@ def without_slow(variants: dict[str, Callable[[], Any]]) -> dict[str, Callable[[
 
 
 def summary(rows: list[Row]) -> str:
-    """Geometric means by batch, exactness, and the problems that are slower than JAX."""
+    """Markdown: geometric means by batch, exactness, and the problems that are slower than JAX."""
     timed = [row for row in rows if row.gain]
-    lines = [f"{len(timed)} problems timed, {len(rows) - len(timed)} not"]
-    wrong = [f"{row.name} {row.error:.0e}" for row in timed if not row.error <= 1e-10]
-    lines.append(f"differ from jacfwd by more than 1e-10: {', '.join(wrong) or 'none'}")
+    lines = [
+        "| points of a call | problems | geometric mean of the gains | at least 1.5 | below 0.95 |",
+        "|---|---|---|---|---|",
+    ]
+    words = []
     for batch in map(str, BATCHES):
         gains = sorted((row.gain[batch], row.name) for row in timed if batch in row.gain)
         if not gains:
             continue
         mean = statistics.geometric_mean([gain for gain, _ in gains])
         below = [f"{name} {gain:.2f}" for gain, name in gains if gain < SLOW]
-        lines.append(f"batch {batch}: geometric mean of gains {mean:.2f}, below {SLOW}: {len(below)} of {len(gains)}")
-        lines.append("  " + ", ".join(below))
-    return "\n".join(lines)
+        high = sum(gain >= 1.5 for gain, _ in gains)
+        lines.append(f"| {batch} | {len(gains)} | {mean:.2f} | {high} | {len(below)} |")
+        words.append(f"Below {SLOW} with {batch} points: {', '.join(below) or 'none'}.")
+    wrong = [f"{row.name} {row.error:.0e}" for row in timed if not row.error <= 1e-10]
+    words.append(f"Differ from jacfwd by more than 1e-10 of their row: {', '.join(wrong) or 'none'}.")
+    left = [row.name for row in rows if not row.gain]
+    words.append(f"Not timed (no outputs, or too large): {', '.join(sorted(left)) or 'none'}.")
+    return "\n".join([*lines, "", *words])
 
 
 def main() -> None:
@@ -165,6 +173,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after this time")
     parser.add_argument("--seconds", type=float, default=0.4, help="time for each problem and batch")
     parser.add_argument("--json", type=Path, help="file for all rows as one JSON list")
+    parser.add_argument("--write", action="store_true", help="write the summary into docs/emission.md")
     options = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):  # before JAX counts the cores
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
@@ -173,7 +182,10 @@ def main() -> None:
         run(options, rows)
     if options.json:
         options.json.write_text(json.dumps([dataclasses.asdict(row) for row in rows.values()], indent=1) + "\n")
-    print(summary(list(rows.values())))
+    words = summary(list(rows.values()))
+    print(words)
+    if options.write:
+        documents.write(documents.DOCS / "emission.md", {"cutest": words}, "One core, float64, processor time.")
 
 
 def run(options: argparse.Namespace, rows: dict[str, Row]) -> None:
