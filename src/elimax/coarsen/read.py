@@ -165,7 +165,7 @@ class Reader:
             made = len(nodes)
             node = apply(self._arena, equation.name, equation.params, operands)
             for k in range(made, len(nodes)):
-                if nodes[k].op != STOP and any([a.number in live for a in nodes[k].args]):
+                if nodes[k].op != STOP and any(a.number in live for a in nodes[k].args):
                     live.add(nodes[k].number)
             (ref,) = equation.outputs
             if not linear:

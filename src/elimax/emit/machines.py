@@ -10,14 +10,13 @@ import functools
 import hashlib
 import json
 import math
-import os
 import warnings
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from elimax.emit.model import DEFAULT, Machine
+from elimax.emit.model import DEFAULT, Machine, cores
 from elimax.errors import ElimaxWarning
 from elimax.plan.cache import folder
 from elimax.plan.files import set_aside, write_atomically
@@ -34,7 +33,7 @@ def device_kind(platform: str = "cpu") -> str:
       RuntimeError: JAX does not know the platform here.
     """
     device = jax.devices(platform)[0]
-    return f"{device.platform} {device.device_kind}, {os.cpu_count() or 1} cores"
+    return f"{device.platform} {device.device_kind}, {cores()} cores"
 
 
 def path_of(kind: str) -> Path | None:

@@ -71,6 +71,11 @@ REPEATED = 1.1
 """How much longer the plain form takes in a loop: what reads its results there computes parts of them again."""
 
 
+def cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @dataclasses.dataclass(frozen=True)
 class Machine:
     """Times in nanoseconds on one device kind; names end with the bits of the dtype they are for.
@@ -129,7 +134,7 @@ class Machine:
     start: float = 11.0
     page: float = 1500.0
     fork: float = 20_000.0
-    threads: int = dataclasses.field(default_factory=lambda: os.cpu_count() or 1)
+    threads: int = dataclasses.field(default_factory=cores)
 
 
 DEFAULT = Machine()
