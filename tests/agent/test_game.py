@@ -36,7 +36,7 @@ def play_at_random(setup, seed):
     draw, position, moves = random.Random(seed), game.start(setup.board), []
     while not bool(game.is_over(position)):
         moves.append(draw.choice(np.flatnonzero(bits(position.left)).tolist()))
-        position = play(position, jnp.int32(moves[-1]), setup.board.is_output)
+        position = play(position, jnp.int32(moves[-1]), setup.board)
     return moves, position
 
 
@@ -78,8 +78,8 @@ def test_a_batch_plays_like_single_games(seed, rule):
     many = jax.jit(game.play_many)
     positions, ones = jax.vmap(game.start)(boards), [game.start(setup.board) for setup in setups]
     for v in random.Random(seed).sample(range(32), 32):
-        positions = many(positions, jnp.full(3, v, jnp.int32), boards.is_output)
-        ones = [play(one, jnp.int32(v), setup.board.is_output) for one, setup in zip(ones, setups, strict=True)]
+        positions = many(positions, jnp.full(3, v, jnp.int32), boards)
+        ones = [play(one, jnp.int32(v), setup.board) for one, setup in zip(ones, setups, strict=True)]
         for k, one in enumerate(ones):
             for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(positions), strict=True):
                 np.testing.assert_array_equal(a, b[k])
@@ -130,8 +130,8 @@ def test_an_output_with_one_edge_each_way_is_not_forced():
 
 def test_illegal_moves_change_nothing():
     setup = set_up(random_problem(1, "published", degree=3))
-    position = jax.jit(game.settle)(game.start(setup.board), setup.board.is_output)
-    same = play(position, jnp.int32(0), setup.board.is_output)
+    position = jax.jit(game.settle)(game.start(setup.board), setup.board)
+    same = play(position, jnp.int32(0), setup.board)
     assert all(bool((a == b).all()) for a, b in zip(position, same, strict=True))
 
 

@@ -11,6 +11,7 @@ from elimax.agent import game
 from elimax.agent.boards import Board, set_up
 from elimax.agent.features import WIDTH, symexp, symlog, view
 from elimax.agent.network import Shape, judge, new_params, num_weights, shape_of
+from elimax.agent.statics import STATIC
 from elimax.elimination.reference import Elimination
 from tests.problems import random_problem
 
@@ -24,7 +25,13 @@ def permuted(board: Board, order: np.ndarray) -> Board:
     left = np.asarray(game.unpack(jnp.asarray(board.left)))[order]
     from elimax.agent.boards import pack
 
-    return Board(pack(planes), pack(left), board.is_output[order], board.static[order], board.bound[order])
+    return board._replace(
+        outs=pack(planes),
+        left=pack(left),
+        is_output=board.is_output[order],
+        static=board.static[order],
+        bound=board.bound[order],
+    )
 
 
 @pytest.mark.parametrize("rule", ["published", "executed"])
@@ -62,7 +69,7 @@ def test_features_by_the_reference(seed, rule):
     problem = random_problem(seed, rule, middle=18, degree=3)
     setup = set_up(problem, size=32)
     seen = view(setup.board, game.start(setup.board))
-    first = seen.vertices.shape[1] - 9
+    first = STATIC
 
     def reduced():
         state = Elimination(problem)

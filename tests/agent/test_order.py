@@ -47,7 +47,7 @@ def test_the_policy_agrees_with_the_network_move_by_move(seed, rule):
         np.testing.assert_allclose(logits, judged(setup.board, position)[left], rtol=1e-4, atol=1e-4)
         sweep.step(lambda logits: logits)
         move = setup.labels.index(here[np.argmax(logits)])
-        position = play(position, jnp.int32(move), setup.board.is_output)
+        position = play(position, jnp.int32(move), setup.board)
         assert sweep.cost == int(position.cost) + setup.opening_cost
     assert SWEPT == WIDTH
     assert DYNAMIC == 9

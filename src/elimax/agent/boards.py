@@ -1,10 +1,10 @@
 """What the elimination game is played on: a graph as padded arrays, reduced by moves that cost nothing to decide.
 
 Some eliminations are optimal whatever comes later. A vertex without in-edges or without out-edges costs nothing and
-adds no edge. Under the published rule a vertex ``v`` that is no output and has one in-edge ``u -> v`` and one out-edge
-``v -> w`` can go once no vertex is free in the first way: it costs 1, the least it ever costs, and ``u -> w`` takes
-the place of its edges, so no vertex has more edges than before, whatever else has been eliminated. The game makes such
-moves by itself, which leaves less to decide.
+adds no edge. For scalars under the published rule a vertex ``v`` that is no output and has one in-edge ``u -> v`` and
+one out-edge ``v -> w`` can go once no vertex is free in the first way: it costs 1, the least it ever costs, and
+``u -> w`` takes the place of its edges, so no vertex has more edges than before, whatever else has been eliminated. The
+game makes such moves by itself, which leaves less to decide.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from elimax.agent.classes import SIZES as CLASS_SIZES
+from elimax.agent.classes import Classes, class_table
+from elimax.agent.statics import SIZED, sized_of_edges, static_of_edges
 from elimax.cost.bounds import vertex_bounds
 from elimax.elimination.problem import Problem
 from elimax.elimination.reference import Elimination
@@ -24,9 +27,6 @@ from elimax.structure.term import Kind
 SIZES = (32, 64, 96, 128, 160, 192, 256, 384, 512, 768, 1024)
 """Numbers of vertices that boards are padded to, so that few shapes are compiled."""
 
-STATIC = 6
-"""Number of features of a vertex that stay as they are during a game."""
-
 
 class Board(NamedTuple):
     """The beginning of a game; with a leading axis [B] on every field, of many.
@@ -34,12 +34,16 @@ class Board(NamedTuple):
     P is the number of planes: 1 under the published rule, 3 (unit, constant, variable) under the executed one.
 
     Attributes:
-      outs: uint32 [P, N, W] targets of the out-edges of each vertex as bits, W = N / 32.
+      outs: uint32 [P, N, W] targets of the out-edges of each vertex as bits, W = N / 32; of blocks uint8 [N, N] the
+        class of each edge from row to column, 0 for none.
       left: uint32 [W] vertices still to be eliminated.
       is_output: bool [N].
       static: float32 [N, STATIC] features of the whole graph: input, output, distance from the inputs and to the
         outputs, logarithms of the numbers of inputs above and of outputs below.
       bound: float32 [N] least cost of each vertex in any order.
+      sized: float32 [N, SIZED] what the sizes of values add to the features; zero for scalars.
+      unit: float32 [] mean cost of a pair of edges at the beginning, at least 1; 1 for scalars.
+      classes: the algebra of blocks, None for scalars.
     """
 
     outs: np.ndarray
@@ -47,6 +51,9 @@ class Board(NamedTuple):
     is_output: np.ndarray
     static: np.ndarray
     bound: np.ndarray
+    sized: np.ndarray
+    unit: np.ndarray
+    classes: Classes | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +68,7 @@ class Setup:
       opening_cost: what they cost.
       most_moves: no game has more decisions.
       name: for people.
+      closed: whether every game is exact; a board of blocks may lack structures.
     """
 
     problem: Problem
@@ -70,6 +78,7 @@ class Setup:
     opening_cost: int
     most_moves: int
     name: str = ""
+    closed: bool = True
 
     @property
     def size(self) -> int:
@@ -92,24 +101,31 @@ def padded(count: int) -> int:
     )
 
 
-def set_up(problem: Problem, name: str = "", size: int | None = None, bounds: bool = True) -> Setup:
+def set_up(
+    problem: Problem,
+    name: str = "",
+    size: int | None = None,
+    bounds: bool = True,
+    *,
+    classes: int | None = None,
+    only_closed: bool = False,
+) -> Setup:
     """The board of a problem.
 
     Args:
-      problem: a problem with scalar partials.
+      problem: a problem.
       name: for people.
       size: pad to this size, by default to the next of `SIZES`.
-      bounds: whether to work out the least cost of each vertex; 0 is a bound too.
+      bounds: whether to work out the least cost of each vertex; 0 is a bound too, and the one for blocks.
+      classes: of blocks, pad their table to this size; by default to one that has room for it.
+      only_closed: of blocks, whether a board is wanted only if every game on it is exact.
 
     Returns:
       The board, with forced moves made.
 
     Raises:
-      GraphSizeError: if the graph is too large, or larger than ``size``.
-      OrderError: if it has blocks; see `elimax.agent.table_game` for these.
+      GraphSizeError: if the graph is too large, or larger than ``size``, or has too many structures of blocks.
     """
-    if not problem.is_scalar:
-        raise OrderError("a bit-packed board has scalar partials; blocks are played with elimax.agent.table_game")
     state = Elimination(problem)
     waiting = set(problem.eliminable)
     opening = tuple(settle(state, waiting))
@@ -118,24 +134,55 @@ def set_up(problem: Problem, name: str = "", size: int | None = None, bounds: bo
     if len(joined) > size:
         raise GraphSizeError(f"a board of {size} vertices was asked for, the reduced graph has {len(joined)}")
     position = {v: k for k, v in enumerate(joined)}
-    planes = np.zeros((1 if problem.rule == "published" else 3, size, size), np.bool_)
-    for v in joined:
-        for target, kind in state.outs[v].items():
-            planes[0 if problem.rule == "published" else kind, position[v], position[target]] = True
-    left = np.zeros(size, np.bool_)
-    left[[position[v] for v in waiting]] = True
-    is_output = np.zeros(size, np.bool_)
-    is_output[[position[v] for v in problem.outputs if v in position]] = True
-    is_input = np.zeros(size, np.bool_)
-    is_input[[position[v] for v in problem.inputs if v in position]] = True
-    edges = np.asarray(planes.any(0))
-    bound = np.zeros(size, np.float32)
-    if bounds:
-        cheapest = vertex_bounds(_remaining(problem, state, tuple(sorted(waiting))))
-        for v in waiting:
-            bound[position[v]] = cheapest[v]
-    board = Board(pack(planes), pack(left), is_output, static_features(edges, is_input, is_output), bound)
-    return Setup(problem, board, tuple(joined), opening, state.cost, len(waiting), name)
+
+    def marked(vertices: Iterable[int]) -> np.ndarray:
+        mask = np.zeros(size, np.bool_)
+        mask[[position[v] for v in vertices if v in position]] = True
+        return mask
+
+    rows = [(position[u], position[w], kind) for u in joined for w, kind in state.outs[u].items()]
+    sources, targets, kinds = np.array(rows, np.int64).reshape(-1, 3).T
+    left, is_output, is_input = marked(waiting), marked(problem.outputs), marked(problem.inputs)
+    static = static_of_edges(sources, targets, is_input, is_output)
+    bound, sized, unit = np.zeros(size, np.float32), np.zeros((size, SIZED), np.float32), 1.0
+    table, closed = None, True
+    if problem.is_scalar:
+        planes = np.zeros((1 if problem.rule == "published" else 3, size, size), np.bool_)
+        planes[kinds if planes.shape[0] == 3 else 0, sources, targets] = True
+        outs = pack(planes)
+        if bounds:
+            cheapest = vertex_bounds(_remaining(problem, state, tuple(sorted(waiting))))
+            for v in waiting:
+                bound[position[v]] = cheapest[v]
+    else:
+        table, numbers, closed = class_table(problem, classes or CLASS_SIZES[-1], classes is not None, only_closed)
+        if only_closed and not closed:
+            raise GraphSizeError(f"this graph can lead to more than {table.entries.size - 1} structures of blocks")
+        if any(kind not in numbers for kind in kinds.tolist()):
+            raise GraphSizeError(
+                f"a game has at most {table.entries.size - 1} structures of blocks, the edges of this graph have more; "
+                'order it with order="agent" without training, or with order="annealing"'
+            )
+        outs = np.zeros((size, size), np.uint8)
+        outs[sources, targets] = [numbers[kind] for kind in kinds.tolist()]
+        unit = price_unit(state, waiting)
+        if problem.elements is not None:
+            elements = np.ones(size, np.int64)
+            elements[: len(joined)] = problem.elements[joined]
+            sized = sized_of_edges(sources, targets, is_input, is_output, elements)
+    board = Board(outs, pack(left), is_output, static, bound, sized, np.asarray(unit, np.float32), table)
+    return Setup(problem, board, tuple(joined), opening, state.cost, len(waiting), name, closed)
+
+
+def price_unit(state: Elimination, waiting: Iterable[int]) -> float:
+    """Mean cost of a pair of an in- and an out-edge over the vertices to eliminate, at least 1.
+
+    Costs of blocks are measured by it, so that they have the size that they have in graphs of scalars.
+    """
+    total = pairs = 0
+    for v in waiting:
+        total, pairs = total + state.price(v), pairs + len(state.ins[v]) * len(state.outs[v])
+    return max(total / max(pairs, 1), 1.0)
 
 
 def pack(bits: np.ndarray) -> np.ndarray:
@@ -160,11 +207,12 @@ def settle(state: Elimination, waiting: set[int]) -> list[int]:
       The vertices eliminated.
     """
     joined: list[int] = []
-    published, outputs = state.problem.rule == "published", frozenset(state.problem.outputs)
+    single_too = state.problem.rule == "published" and state.problem.is_scalar
+    outputs = frozenset(state.problem.outputs)
 
     def pick() -> int | None:
         free = [v for v in candidates if is_free(state, v)]
-        if free or not published:
+        if free or not single_too:
             return min(free, default=None)
         # Now every vertex left is on a path from an input to an output and costs at least 1 whenever it goes.
         single = (v for v in candidates if len(state.ins[v]) == len(state.outs[v]) == 1 and v not in outputs)
@@ -211,40 +259,6 @@ def _remaining(problem: Problem, state: Elimination, waiting: tuple[int, ...]) -
     rows = sorted((w, v, kind) for v, fan in enumerate(state.outs) for w, kind in fan.items())
     targets, sources, kinds = np.array(rows, np.int32).reshape(-1, 3).T
     return dataclasses.replace(problem, sources=sources, targets=targets, structures=kinds, eliminable=waiting)
-
-
-def static_features(edges: np.ndarray, is_input: np.ndarray, is_output: np.ndarray) -> np.ndarray:
-    """Features of vertices that do not change, float32 [N, STATIC].
-
-    Args:
-      edges: bool [N, N] from row to column, upper triangular.
-      is_input: bool [N].
-      is_output: bool [N].
-    """
-    sources, targets = np.nonzero(edges)
-    return static_of_edges(sources, targets, is_input, is_output)
-
-
-def static_of_edges(
-    sources: np.ndarray, targets: np.ndarray, is_input: np.ndarray, is_output: np.ndarray
-) -> np.ndarray:
-    """The same from lists of edges, int [E]; every edge runs from a lower to a higher number."""
-    size = is_input.size
-    inputs = {int(v): 1 << k for k, v in enumerate(np.flatnonzero(is_input))}
-    outputs = {int(v): 1 << k for k, v in enumerate(np.flatnonzero(is_output))}
-    above, below = [inputs.get(v, 0) for v in range(size)], [outputs.get(v, 0) for v in range(size)]
-    down, up = [0] * size, [0] * size
-    pairs = sorted(zip(targets.tolist(), sources.tolist(), strict=True))
-    for target, source in pairs:
-        above[target] |= above[source]
-        down[target] = max(down[target], down[source] + 1)
-    for source, target in sorted(((s, t) for t, s in pairs), reverse=True):
-        below[source] |= below[target]
-        up[source] = max(up[source], up[target] + 1)
-    depth = np.array([down, up], np.float32)
-    reach = np.log1p(np.array([[b.bit_count() for b in above], [b.bit_count() for b in below]], np.float32))
-    longest = max(1.0, float(depth.max(initial=0.0)))
-    return np.stack([is_input, is_output, *(depth / longest), *reach], -1).astype(np.float32)
 
 
 assert [int(kind) for kind in (Kind.UNIT, Kind.CONSTANT, Kind.VARIABLE)] == [0, 1, 2]

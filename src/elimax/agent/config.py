@@ -13,6 +13,7 @@ METHODS = ("ppo", "gumbel")
 """Policy gradient (proximal policy optimisation), or improvement by tree search (Gumbel AlphaZero)."""
 
 RULES = ("published", "executed")
+PARTIALS = ("scalars", "blocks")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Config:
       refresh: tasks "random": iterations after which the graphs are drawn anew.
       smallest: tasks "random": fewest operations of a graph.
       largest: tasks "random": most operations of a graph.
+      partials: tasks "random": "scalars" or "blocks".
+      classes: tasks "random" of blocks: most structures of blocks of a graph, 255 at most.
     """
 
     method: str = "ppo"
@@ -78,6 +81,8 @@ class Config:
     refresh: int = 5
     smallest: int = 20
     largest: int = 60
+    partials: str = "scalars"
+    classes: int = 127
 
     def __post_init__(self) -> None:
         """Check every setting."""
@@ -88,7 +93,7 @@ class Config:
                 raise TrainingError(f"setting {field.name!r} should be of type {field.type}, got {value!r}")
             if not isinstance(value, str) and not value >= 0:
                 raise TrainingError(f"setting {field.name!r} should be zero or more, got {value!r}")
-        for name, known in (("method", METHODS), ("rule", RULES)):
+        for name, known in (("method", METHODS), ("rule", RULES), ("partials", PARTIALS)):
             if getattr(self, name) not in known:
                 raise TrainingError(f"setting {name!r} should be one of {known}, got {getattr(self, name)!r}")
         for name in (
@@ -106,6 +111,8 @@ class Config:
                 raise TrainingError(f"setting {name!r} should be one or more, got {getattr(self, name)!r}")
         if not 0 <= self.reanalyse <= 1:
             raise TrainingError(f"setting 'reanalyse' is a share from 0 to 1, got {self.reanalyse!r}")
+        if not 7 <= self.classes <= 255:
+            raise TrainingError(f"setting 'classes' should be from 7 to 255, got {self.classes!r}")
         if not 5 <= self.smallest <= self.largest:
             raise TrainingError(
                 f"'smallest' and 'largest' should be 5 <= smallest <= largest, got {self.smallest}, {self.largest}"

@@ -7,13 +7,18 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from elimax.agent.boards import STATIC, Board
+from elimax.agent import block_game
+from elimax.agent.boards import Board
 from elimax.agent.game import Position, degrees, prices, unpack
+from elimax.agent.statics import SIZED, STATIC
 
 DYNAMIC = 9
 """Number of features of a vertex that change during a game."""
 
-WIDTH = STATIC + DYNAMIC
+PLAIN = STATIC + DYNAMIC
+"""Number of features of a vertex in graphs of scalars; in graphs of blocks it has some more, which are zero there."""
+
+WIDTH = PLAIN + SIZED + 2
 """Number of features of a vertex."""
 
 GLOBAL = 4
@@ -28,7 +33,8 @@ class View(NamedTuple):
       vertices: float32 [N, WIDTH].
       whole: float32 [GLOBAL].
       left: bool [N] vertices still to be eliminated.
-      floor: float32 [] no way to go on costs less.
+      floor: float32 [] no way to go on costs less, in units of the board.
+      unit: float32 [] of costs.
     """
 
     edges: jax.Array
@@ -36,6 +42,7 @@ class View(NamedTuple):
     whole: jax.Array
     left: jax.Array
     floor: jax.Array
+    unit: jax.Array
 
 
 def symlog(x: jax.Array) -> jax.Array:
@@ -53,15 +60,14 @@ def view(board: Board, position: Position) -> View:
 
     Per vertex, besides the static ones: whether it is left; in- and out-degree, cost, and cost above the least ever, on
     logarithmic scales; the number of edges that its elimination would add, less those that it removes; what its
-    elimination would add to the cost of its neighbours now; the share of cheaper edges; its rank by cost.
+    elimination would add to the cost of its neighbours now; the share of cheaper edges; its rank by cost. Of blocks,
+    costs are in units of the board, and the sizes of values and of edges come last.
     """
-    num_in, num_out = degrees(position.outs)
-    any_edge = position.outs[0] if position.outs.shape[0] == 1 else _union(position.outs)
-    edges = unpack(any_edge).astype(jnp.float32)
     left = unpack(position.left)
     here = left.astype(jnp.float32)
-    total_in, total_out = (x.sum(0, dtype=jnp.int32).astype(jnp.float32) for x in (num_in, num_out))
-    cost = prices(num_in, num_out).astype(jnp.float32) * here
+    edges, cost, entries = _of_bits(position) if board.classes is None else _of_blocks(board, position)
+    total_in, total_out = edges.sum(0), edges.sum(1)
+    cost = cost * here
     pairs = total_in * total_out
     same_targets, same_sources = edges @ edges.T, edges.T @ edges
     present = (edges * same_targets).sum(0)  # pairs (i, j) around v that an edge i -> j joins already
@@ -80,14 +86,30 @@ def view(board: Board, position: Position) -> View:
         jnp.log1p(jnp.maximum(cost - jnp.asarray(board.bound), 0.0)),
         symlog(fill) * 0.5,
         symlog(growth) * 0.5,
-        cost / jnp.maximum(pairs, 1.0),
+        jnp.minimum(cost / jnp.maximum(pairs, 1.0), 1.0),
         jnp.log1p(cost) - jnp.log1p(mean),
     ]
-    vertices = jnp.concatenate([jnp.asarray(board.static), jnp.stack(dynamic, -1)], -1)
-    published = jnp.float32(position.outs.shape[0] == 1)
+    vertices = jnp.concatenate(
+        [jnp.asarray(board.static), jnp.stack(dynamic, -1), jnp.asarray(board.sized), entries], -1
+    )
+    published = jnp.float32(board.classes is None and position.outs.shape[0] == 1)
     whole = jnp.stack([jnp.log1p(count), jnp.log1p(cost.sum()), jnp.log1p(floor), published])
-    return View(edges, vertices, whole, left, floor)
+    return View(edges, vertices, whole, left, floor, jnp.asarray(board.unit))
 
 
-def _union(planes: jax.Array) -> jax.Array:
-    return planes[0] | planes[1] | planes[2]
+def _of_bits(position: Position) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Edges float32 [N, N], costs float32 [N], and no sizes, of a graph of scalars."""
+    planes = position.outs
+    edges = unpack(planes[0] if planes.shape[0] == 1 else planes[0] | planes[1] | planes[2]).astype(jnp.float32)
+    cost = prices(*degrees(planes)).astype(jnp.float32)
+    return edges, cost, jnp.zeros((edges.shape[0], 2), jnp.float32)
+
+
+def _of_blocks(board: Board, position: Position) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The same of a graph of blocks; sizes are logarithms of the mean entries of in-edges and of out-edges."""
+    assert board.classes is not None
+    edges = (position.outs > 0).astype(jnp.float32)
+    cost = block_game.prices(position.outs, board.classes) / jnp.asarray(board.unit)
+    entries = jnp.asarray(board.classes.entries)[position.outs]
+    means = [jnp.maximum(entries.sum(axis) / jnp.maximum(edges.sum(axis), 1.0), 1.0) for axis in (0, 1)]
+    return edges, cost, 0.5 * jnp.log(jnp.stack(means, -1))

@@ -1,7 +1,8 @@
 """The elimination game on bits: states, moves and costs, compiled and batched by JAX.
 
-A position is the graph in the course of elimination, one bit an edge and class. `play` eliminates a vertex and then
-makes all forced moves (`elimax.agent.boards`). It agrees with `elimax.elimination.reference`, the specification.
+A position is the graph in the course of elimination, one bit an edge and kind; of blocks one byte an edge
+(`elimax.agent.block_game`). `play` eliminates a vertex and then makes all forced moves (`elimax.agent.boards`). It
+agrees with `elimax.elimination.reference`, the specification.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from elimax.agent import block_game
+from elimax.agent.block_game import TOO_MUCH
 from elimax.agent.boards import Board
 
 
@@ -18,7 +21,7 @@ class Position(NamedTuple):
     """A state of the game; with leading axes, of many.
 
     Attributes:
-      outs: uint32 [P, N, W] as in `Board`.
+      outs: uint32 [P, N, W], of blocks uint8 [N, N], as in `Board`.
       left: uint32 [W] vertices still to be eliminated.
       cost: int32 [] cost of the game so far.
     """
@@ -114,41 +117,55 @@ def _forced(outs: jax.Array, left: jax.Array, is_output: jax.Array) -> jax.Array
     return jnp.where(free.any(), free, single)
 
 
-def settle(position: Position, is_output: jax.Array) -> Position:
+def settle(position: Position, board: Board) -> Position:
     """Make forced moves, as `elimax.agent.boards.settle` does, until none is left."""
+    is_output = jnp.asarray(board.is_output)
+    if board.classes is not None:
+        edges, waiting = block_game.settle(position.outs, unpack(position.left), is_output)
+        return Position(edges, repack(waiting), position.cost)
 
-    def waiting(carry: tuple[Position, jax.Array]) -> jax.Array:
+    def waiting_for(carry: tuple[Position, jax.Array]) -> jax.Array:
         return carry[1].any()
 
     def step(carry: tuple[Position, jax.Array]) -> tuple[Position, jax.Array]:
         position, forced = carry
-        moved = _move(position, jnp.argmax(forced).astype(jnp.int32), is_output)
+        moved = _move(position, jnp.argmax(forced).astype(jnp.int32), board)
         return moved, _forced(moved.outs, moved.left, is_output)
 
-    return jax.lax.while_loop(waiting, step, (position, _forced(position.outs, position.left, is_output)))[0]
+    return jax.lax.while_loop(waiting_for, step, (position, _forced(position.outs, position.left, is_output)))[0]
 
 
-def _move(position: Position, v: jax.Array, is_output: jax.Array) -> Position:
-    outs, cost = eliminate(position.outs, v, is_output)
+def repack(bits: jax.Array) -> jax.Array:
+    """The inverse of `unpack`."""
+    words = bits.reshape(*bits.shape[:-1], -1, 32).astype(jnp.uint32)
+    return (words << jnp.arange(32, dtype=jnp.uint32)).sum(-1, dtype=jnp.uint32)
+
+
+def _move(position: Position, v: jax.Array, board: Board) -> Position:
+    is_output = jnp.asarray(board.is_output)
+    if board.classes is None:
+        outs, cost = eliminate(position.outs, v, is_output)
+    else:
+        outs, cost = block_game.eliminate(position.outs, v, is_output, board.classes)
     left = position.left & ~one_bit(v, position.left.shape[-1])
-    return Position(outs, left, position.cost + cost)
+    return Position(outs, left, jnp.minimum(position.cost + cost, TOO_MUCH))
 
 
-def play(position: Position, v: jax.Array, is_output: jax.Array) -> Position:
+def play(position: Position, v: jax.Array, board: Board) -> Position:
     """One move: eliminate a vertex, then make the forced moves that arise.
 
     Args:
       position: the state.
       v: int32 [] vertex; a vertex that is not left changes nothing.
-      is_output: bool [N] of the board.
+      board: the board of the game.
 
     Returns:
       The state after the move.
     """
     legal = jnp.any((position.left & one_bit(v, position.left.shape[-1])) != 0)
-    after = _move(position, v, is_output)
+    after = _move(position, v, board)
     kept = jax.tree.map(lambda new, old: jnp.where(legal, new, old), after, position)
-    return settle(kept, is_output)
+    return settle(kept, board)
 
 
 play_many = jax.vmap(play)

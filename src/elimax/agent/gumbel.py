@@ -38,7 +38,7 @@ def player(config: Config) -> Player:
         root = mctx.RootFnOutput(prior_logits=judged.logits, value=-judged.remaining, embedding=positions)
 
         def model(_: Any, __: jax.Array, action: jax.Array, states: Position) -> tuple[Any, Position]:
-            following = play_many(states, action.astype(jnp.int32), jnp.asarray(boards.is_output))
+            following = play_many(states, action.astype(jnp.int32), boards)
             judged = judge_many(params, boards, following)
             reward = (states.cost - following.cost).astype(jnp.float32)
             going_on = (~jax.vmap(is_over)(following)).astype(jnp.float32)

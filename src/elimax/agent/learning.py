@@ -88,11 +88,10 @@ def replayed(boards: Board, moves: jax.Array) -> Sample:
     Returns:
       Samples with a leading axis [B * T].
     """
-    is_output = jnp.asarray(boards.is_output)
 
     def step(positions: Position, move: jax.Array) -> tuple[Position, tuple[jax.Array, jax.Array]]:
         seen = (positions.outs, positions.left)
-        return play_many(positions, jnp.maximum(move, 0), is_output), seen
+        return play_many(positions, jnp.maximum(move, 0), boards), seen
 
     outs, left = jax.lax.scan(step, jax.vmap(start)(boards), moves.T)[1]
     size = moves.size

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from elimax.agent.block_game import TOO_MUCH
 from elimax.agent.boards import Board
 from elimax.agent.config import Config
 from elimax.agent.features import View, symlog, view
@@ -25,7 +26,7 @@ class Sample(NamedTuple):
 
     Attributes:
       game: int32 which of the boards.
-      outs: uint32 [P, N, W] and left: uint32 [W]: the position.
+      outs: uint32 [P, N, W] or uint8 [N, N], and left: uint32 [W]: the position.
       move: int32 the move.
       log_probability: float32 of the move when it was chosen.
       advantage: float32 how much better than expected it was, about one in size.
@@ -73,9 +74,9 @@ def advantages(record: Record, smoothing: float) -> tuple[jax.Array, jax.Array]:
 
 
 def samples(record: Record, config: Config) -> Sample:
-    """The positions of a round, those that were played first, so that a loop over them can stop there."""
+    """The positions of a round, those of games that count first, so that a loop over them can stop there."""
     advantage, remaining = advantages(record, config.smoothing)
-    played = record.moves >= 0
+    played = (record.moves >= 0) & (record.final < TOO_MUCH)
     weight = played.astype(jnp.float32)
     # Games on several boards differ in size: each game is measured by its own cost.
     scale = 1.0 / jnp.maximum(record.final.astype(jnp.float32), 1.0)
@@ -125,7 +126,7 @@ def loss(
         policy = -jnp.minimum(ratio * sample.advantage, clipped * sample.advantage)
     else:
         policy = -(sample.weights * jnp.where(seen.left, logs, 0.0)).sum(-1)
-    value = _huber(judged.excess - symlog(sample.remaining - seen.floor))
+    value = _huber(judged.excess - symlog(sample.remaining / seen.unit - seen.floor))
     spread = -(jnp.exp(logs) * logs).sum(-1)
     count = jnp.maximum(sample.valid.sum(), 1.0)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from elimax.agent.features import GLOBAL, WIDTH, View, symexp
+from elimax.agent.features import GLOBAL, PLAIN, WIDTH, View, symexp
 
 Linear = dict[str, jax.Array]
 Params = dict[str, Linear]
@@ -35,7 +35,7 @@ class Judgement(NamedTuple):
 
     Attributes:
       logits: float32 [N] of the policy; a large negative number where a vertex cannot be eliminated.
-      excess: float32 [] the remaining cost above its lower bound, on the scale of `symlog`.
+      excess: float32 [] the remaining cost above its lower bound, in units of the board, on the scale of `symlog`.
       remaining: float32 [] the remaining cost.
     """
 
@@ -48,9 +48,9 @@ ILLEGAL = -1e9
 
 
 def new_params(key: jax.Array, shape: Shape) -> Params:
-    """Random weights; the policy begins uniform."""
+    """Random weights; the policy begins uniform, and indifferent to what only blocks have."""
     d = shape.width
-    sizes = {"embed": (WIDTH, d), "embed2": (d, d)}
+    sizes = {"embed": (PLAIN, d), "embed2": (d, d)}
     for layer in range(shape.layers):
         sizes[f"message{layer}"] = (3 * d, d)
         sizes[f"update{layer}"] = (d, d)
@@ -61,6 +61,7 @@ def new_params(key: jax.Array, shape: Shape) -> Params:
         scale = {"logit": 0.01, "excess": 0.1}.get(name, 1.0) * (2.0 / fan_in) ** 0.5
         weight = scale * jax.random.normal(one, (fan_in, fan_out), jnp.float32)
         params[name] = {"w": weight, "b": jnp.zeros((fan_out,), jnp.float32)}
+    params["embed"]["w"] = jnp.pad(params["embed"]["w"], ((0, WIDTH - PLAIN), (0, 0)))
     return params
 
 
@@ -110,7 +111,7 @@ def judge(params: Params, seen: View) -> Judgement:
     # The sum of the present costs is the natural size of what is left.
     excess = jnp.clip(head + 0.5 * seen.whole[1], -1.0, HIGHEST_VALUE)
     over = ~seen.left.any()
-    remaining = jnp.where(over, 0.0, jnp.maximum(seen.floor + symexp(excess), 0.0))
+    remaining = jnp.where(over, 0.0, seen.unit * jnp.maximum(seen.floor + symexp(excess), 0.0))
     return Judgement(logits, excess, remaining)
 
 

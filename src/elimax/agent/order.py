@@ -51,7 +51,7 @@ def agent(
             f'order="agent" takes at most {LARGEST:,} vertices, this graph has {problem.num_vertices:,}; '
             'use order="markowitz" or order="annealing"'
         )
-    network = files.shipped(problem.rule) if weights is None else files.load(Path(weights))[0]
+    network = _network(problem, weights)
     best = play(problem, network)
     rng, passes = np.random.default_rng(seed), 1
     most = limits.evaluations if limits.evaluations is not None else 2**31
@@ -62,6 +62,12 @@ def agent(
         if found.multiplications < best.multiplications:
             best = found
     return dataclasses.replace(best, evaluations=passes)
+
+
+def _network(problem: Problem, weights: str | os.PathLike[str] | None) -> files.Weights:
+    if weights is not None:
+        return files.load(Path(weights))[0]
+    return files.shipped(problem.rule, "scalars" if problem.is_scalar else "blocks")
 
 
 def play(

@@ -18,7 +18,7 @@ class Record(NamedTuple):
     """Games move by move; [T, B] is the move and the game.
 
     Attributes:
-      outs: uint32 [T, B, P, N, W] and left: uint32 [T, B, W]: the position before the move.
+      outs: uint32 [T, B, P, N, W] or uint8 [T, B, N, N], and left: uint32 [T, B, W]: the position before the move.
       cost: int32 [T, B] cost before the move.
       moves: int32 [T, B] the vertex chosen, -1 after the end.
       weights: float32 [T, B, N] what the policy should become, [T, B, 0] if that is the move itself.
@@ -87,7 +87,7 @@ def play_games(player: Player, params: Params, boards: Board, key: jax.Array, mo
         return jnp.full((most_moves, *shape), fill, dtype)
 
     rows = (
-        blank(positions.outs.shape, jnp.uint32),
+        blank(positions.outs.shape, positions.outs.dtype),
         blank(positions.left.shape, jnp.uint32),
         blank((games,), jnp.int32),
         blank((games,), jnp.int32, -1),
@@ -114,7 +114,7 @@ def play_games(player: Player, params: Params, boards: Board, key: jax.Array, mo
             choice.remaining,
         )
         rows = tuple(row.at[t].set(value) for row, value in zip(rows, new, strict=True))
-        return t + 1, play_many(positions, choice.moves, jnp.asarray(boards.is_output)), rows
+        return t + 1, play_many(positions, choice.moves, boards), rows
 
     t, last, rows = jax.lax.while_loop(going, step, (jnp.zeros((), jnp.int32), positions, rows))
     return Record(*rows, length=t, final=last.cost)

@@ -5,7 +5,7 @@ elimination. The policy is asked again after every elimination; on large graphs 
 other.
 
 Blocks: the price of a vertex is that of the algebra, exactly, divided by the mean price of a pair of edges at the
-beginning, so that it has the size that it has in scalar graphs; the other features count edges.
+beginning, so that it has the size that it has in scalar graphs; sizes of values and of edges are features of their own.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from elimax.agent.boards import settle, static_of_edges
+from elimax.agent.boards import price_unit, settle
+from elimax.agent.classes import num_entries
+from elimax.agent.statics import SIZED, sized_of_edges, static_of_edges
 from elimax.agent.weights import Weights
 from elimax.elimination.problem import Problem
 from elimax.elimination.reference import Elimination
 
-WIDTH = 15
+WIDTH = 20
 """Number of features of a vertex, as in `elimax.agent.features`."""
 
 ROUNDS = 128
@@ -44,20 +46,18 @@ class Sweep:
         self.state, self.waiting = Elimination(problem), set(problem.eliminable)
         self.order: list[int] = []
         self._layers = sum(name.startswith("message") for name in weights)
-        self._forcing = problem.is_scalar
         # Prices that change with an elimination are those of its neighbours.
         self._price = np.zeros(problem.num_vertices, np.float32)
         self._outs = np.zeros((problem.num_vertices, (problem.num_vertices + 63) // 64), np.uint64)
         self._ins = self._outs.copy()
-        self._settle()
+        # Entries of all in-edges and of all out-edges, of blocks alone.
+        self._entries = np.ones((problem.num_vertices, 2), np.float32)
+        self._known: dict[int, int] = {}
+        self.order += settle(self.state, self.waiting)
         self._touched = set(range(problem.num_vertices))
-        self._unit = 1.0
+        self._unit = 1.0 if problem.is_scalar else price_unit(self.state, self.waiting)
         self._refresh()
-        if not problem.is_scalar:
-            pairs = sum(len(self.state.ins[v]) * len(self.state.outs[v]) for v in self.waiting)
-            self._unit = max(float(self._price.sum()) / max(pairs, 1), 1e-9)
-            self._price /= np.float32(self._unit)
-        self._static = self._static_features()
+        self._static, self._sized = self._static_features()
 
     @property
     def cost(self) -> int:
@@ -69,7 +69,7 @@ class Sweep:
         """Whether every vertex has been eliminated."""
         return not self.waiting
 
-    def _static_features(self) -> np.ndarray:
+    def _static_features(self) -> tuple[np.ndarray, np.ndarray]:
         size = self.problem.num_vertices
         sources = np.array([u for u in range(size) for _ in self.state.outs[u]], np.int64)
         targets = np.fromiter(itertools.chain.from_iterable(self.state.outs), np.int64, sources.size)
@@ -77,11 +77,20 @@ class Sweep:
         is_input, is_output = np.zeros(size, bool), np.zeros(size, bool)
         is_input[list(self.problem.inputs)] = True
         is_output[list(self.problem.outputs)] = True
-        return static_of_edges(sources, targets, is_input & joined, is_output & joined)
+        is_input, is_output = is_input & joined, is_output & joined
+        static, elements = static_of_edges(sources, targets, is_input, is_output), self.problem.elements
+        if elements is None:
+            return static, np.zeros((size, SIZED), np.float32)
+        return static, sized_of_edges(sources, targets, is_input, is_output, elements)
 
-    def _settle(self) -> None:
-        if self._forcing:
-            self.order += settle(self.state, self.waiting)
+    def _entries_of(self, near: dict[int, int]) -> int:
+        total = 0
+        for number in near.values():
+            found = self._known.get(number)
+            if found is None:
+                found = self._known[number] = num_entries(self.problem.algebra, number)
+            total += found
+        return total
 
     def _refresh(self) -> None:
         """Bring prices and bits of touched vertices up to date."""
@@ -92,6 +101,8 @@ class Sweep:
                 row = np.zeros(bits.shape[1] * 64, np.uint8)
                 row[list(near)] = 1
                 bits[v] = np.packbits(row, bitorder="little").view(np.uint64)
+            if not self.problem.is_scalar:
+                self._entries[v] = self._entries_of(state.ins[v]), self._entries_of(state.outs[v])
         self._touched.clear()
 
     def step(self, choose: Callable[[np.ndarray], np.ndarray]) -> None:
@@ -117,8 +128,7 @@ class Sweep:
             count -= 1
             if not count:
                 break
-        if self._forcing:
-            self._settle_near()
+        self._settle_near()
         self._refresh()
 
     def _settle_near(self) -> None:
@@ -185,8 +195,12 @@ class Sweep:
             np.minimum(cost / np.maximum(pairs, 1.0), 1.0),
             np.log1p(cost) - np.log1p(total / max(count, 1.0)),
         ]
-        features = np.concatenate([self._static[alive], np.stack(dynamic, -1).astype(np.float32)], 1)
-        published = float(self.problem.rule == "published")
+        sizes = [self._sized[alive], np.zeros((size, 2), np.float32)]
+        if not self.problem.is_scalar:
+            counts = np.maximum(np.stack([num_in, num_out], -1), 1.0)
+            sizes[1] = 0.5 * np.log(np.maximum(self._entries[alive] / counts, 1.0))
+        features = np.concatenate([self._static[alive], np.stack(dynamic, -1).astype(np.float32), *sizes], 1)
+        published = float(self.problem.rule == "published" and self.problem.is_scalar)
         return features, np.array([np.log1p(count), np.log1p(total), 0.0, published], np.float32)
 
     def _network(

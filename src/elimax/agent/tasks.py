@@ -6,8 +6,10 @@ import dataclasses
 import hashlib
 from collections.abc import Sequence
 
+import jax
 import numpy as np
 
+from elimax.agent.block_families import draw_block_graph
 from elimax.agent.boards import Board, Setup, padded, set_up
 from elimax.agent.config import Config
 from elimax.agent.families import draw_graph
@@ -52,8 +54,7 @@ class Tasks:
           The boards, with a leading axis [B], and the task of each game, int32 [B].
         """
         which = (first + np.arange(games, dtype=np.int32)) % len(self.setups)
-        fields = zip(*(self.setups[k].board for k in which), strict=True)
-        return Board(*(np.stack(field) for field in fields)), which
+        return jax.tree.map(lambda *fields: np.stack(fields), *(self.setups[k].board for k in which)), which
 
 
 def of_graphs(graphs: Sequence[tuple[str, Graph]], config: Config) -> Tasks:
@@ -68,19 +69,20 @@ def of_graphs(graphs: Sequence[tuple[str, Graph]], config: Config) -> Tasks:
 
     Raises:
       GraphSizeError: if one is too large.
-      TrainingError: if nothing is left to decide in any of them, or one has blocks.
+      TrainingError: if nothing is left to decide in any of them, or some have blocks and some have none.
     """
-    made = []
-    for name, graph in graphs:
-        problem = Problem.from_graph(graph, config.rule)
-        if not problem.is_scalar:
-            raise TrainingError(
-                f"{name!r} has blocks of arrays, training takes graphs of scalars; unroll it, or order it with "
-                'order="agent", which takes both'
-            )
-        made.append(set_up(problem, name, bounds=config.bounds))
+    problems = [(name, Problem.from_graph(graph, config.rule)) for name, graph in graphs]
+    scalar = [name for name, problem in problems if problem.is_scalar]
+    if 0 < len(scalar) < len(problems):
+        raise TrainingError(
+            f"{', '.join(map(repr, scalar))} of these tasks are graphs of scalars, the others have blocks of arrays; "
+            "train them apart"
+        )
+    made = [set_up(problem, name, bounds=config.bounds) for name, problem in problems]
     size = max(setup.size for setup in made)
-    made = [setup if setup.size == size else set_up(setup.problem, setup.name, size, config.bounds) for setup in made]
+    classes = None if scalar else max(setup.board.classes.entries.size for setup in made if setup.board.classes)
+    if len(made) > 1:
+        made = [set_up(problem, name, size, config.bounds, classes=classes) for name, problem in problems]
     most_moves = max(setup.most_moves for setup in made)
     if most_moves == 0:
         raise TrainingError("no task leaves anything to decide: its forced moves are an optimal order")
@@ -102,12 +104,13 @@ def drawn(config: Config, number: int) -> Tasks:
     made = []
     while len(made) < config.graphs:
         operations = int(rng.integers(config.smallest, config.largest + 1))
-        graph = draw_graph(rng, operations)
+        graph = draw_graph(rng, operations) if config.partials == "scalars" else draw_block_graph(rng, operations)
         problem = Problem.from_graph(graph, config.rule)
         try:
-            setup = set_up(problem, f"{graph.name} {number}.{len(made)}", size, config.bounds)
+            name = f"{graph.name} {number}.{len(made)}"
+            setup = set_up(problem, name, size, config.bounds, classes=config.classes + 1, only_closed=True)
         except ValueError:
-            continue  # a family may make more vertices than it was asked for
+            continue  # a family may make more vertices, or structures, than it was asked for
         if setup.most_moves >= 5:
             made.append(setup)
     return Tasks(tuple(made), most_moves, f"{RANDOM} {config.seed}")
@@ -116,6 +119,6 @@ def drawn(config: Config, number: int) -> Tasks:
 def _digest(setups: Sequence[Setup]) -> str:
     total = hashlib.sha256()
     for setup in setups:
-        for field in setup.board:
+        for field in jax.tree.leaves(setup.board):
             total.update(np.ascontiguousarray(field).tobytes())
     return total.hexdigest()[:16]

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from elimax.agent import checkpoint, weights
+from elimax.agent.block_game import TOO_MUCH
 from elimax.agent.boards import whole_order
 from elimax.agent.config import Config
 from elimax.agent.curves import COLUMNS, write_curves
@@ -63,12 +64,21 @@ class Trainer:
       tasks: graphs to train on, or None for random ones.
       folder: for checkpoints and curves; None keeps nothing.
       devices: where to compute; by default one device.
+      start: a file of weights to begin with; by default they are random.
 
     Raises:
-      CheckpointError: if the folder holds a training with other settings or tasks, or a damaged checkpoint.
+      CheckpointError: if the folder holds a training with other settings or tasks, or a damaged checkpoint, or the
+        weights to begin with do not fit.
     """
 
-    def __init__(self, config: Config, tasks: Tasks | None, folder: Path | None, devices: Devices | None = None):
+    def __init__(
+        self,
+        config: Config,
+        tasks: Tasks | None,
+        folder: Path | None,
+        devices: Devices | None = None,
+        start: Path | None = None,
+    ):
         for name in ("optax", "mctx") if config.method == "gumbel" else ("optax",):
             need(name)
         self.config, self.given, self.folder = config, tasks, folder
@@ -80,6 +90,7 @@ class Trainer:
         self.rows: list[list[float]] = []
         self.best = self._no_games()
         self._play, self._learn = _compiled(config, self.tasks.most_moves)
+        self.start = start
         self.learner = self.devices.everywhere(self._new_learner())
         self._shown = self._expert_moves() if config.expert else None
         if folder is not None:
@@ -92,6 +103,8 @@ class Trainer:
 
     def _new_learner(self) -> Learner:
         params = new_params(jax.random.fold_in(self.key, 2**31 - 1), Shape(self.config.width, self.config.layers))
+        if self.start is not None:
+            params = weights.fitting(self.start, params)
         replay = None
         if self.config.method == "gumbel":
             boards = jax.tree.map(jnp.asarray, self.tasks.boards(self.config.games)[0])
@@ -125,6 +138,7 @@ class Trainer:
         self.iteration += 1
         spent = time.perf_counter() - began
         self.seconds, self.cpu_seconds = self.seconds + spent, self.cpu_seconds + time.process_time() - cpu
+        counted = final < TOO_MUCH
         opening = np.array([setup.opening_cost for setup in self.tasks.setups])[which]
         row = {
             "iteration": self.iteration,
@@ -132,7 +146,7 @@ class Trainer:
             "seconds": round(self.seconds, 3),
             "cpu_seconds": round(self.cpu_seconds, 3),
             "best": float(sum(best.cost for best in self.best)),
-            "mean": float((final + opening).mean()),
+            "mean": float((final + opening)[counted].mean()) if counted.any() else float("nan"),
             "round_best": float((final + opening).min()),
             "value_error": means["value"],
             "entropy": means["entropy"],
@@ -154,7 +168,7 @@ class Trainer:
             if games.size:
                 game = games[np.argmin(final[games])]
                 cost = int(final[game]) + setup.opening_cost
-                if cost < best.cost:
+                if cost < best.cost and final[game] < TOO_MUCH:
                     self.best[task] = Best(cost, np.array(moves[:, game], np.int32), self.iteration)
 
     def _to_show(self, which: np.ndarray) -> np.ndarray:
@@ -246,7 +260,7 @@ class Trainer:
         other = [
             f"{name} {meta['config'].get(name)!r} -> {value!r}"
             for name, value in now.items()
-            if name not in changeable and meta["config"].get(name) != value
+            if name not in changeable and meta["config"].get(name, getattr(Config(), name)) != value
         ]
         if meta["tasks"] != self.tasks.digest:
             other.append("other tasks")
@@ -291,5 +305,6 @@ def export_weights(trainer: Trainer, path: Path) -> None:
     config = trainer.config
     params = trainer.devices.gather(trainer.learner.params)
     meta = {"config": dataclasses.asdict(config), "rounds": trainer.iteration, "seconds": round(trainer.seconds)}
+    meta |= {"start": None if trainer.start is None else trainer.start.name}
     meta |= {"tasks": RANDOM if trainer.given is None else list(trainer.tasks.names)}
     weights.save(path, params, meta)

@@ -48,14 +48,34 @@ def load(path: Path) -> tuple[Weights, dict[str, Any]]:
     return weights, meta
 
 
+def fitting(path: Path, template: Any) -> Any:
+    """The weights of a file, for a network of the template's size.
+
+    Raises:
+      CheckpointError: as `load`, or if they belong to a network of another size.
+    """
+    found = load(path)[0]
+    sizes = [
+        {name: {part: array.shape for part, array in layer.items()} for name, layer in weights.items()}
+        for weights in (found, template)
+    ]
+    if sizes[0] != sizes[1]:
+        raise CheckpointError(
+            f"{path} holds a network of another size; set 'width' and 'layers' to those of its training"
+        )
+    return found
+
+
 @functools.cache
-def shipped(rule: str) -> Weights:
-    """The trained network that comes with the package.
+def shipped(rule: str, partials: str = "scalars") -> Weights:
+    """A trained network that comes with the package.
 
     Args:
       rule: "published" or "executed".
+      partials: "scalars" or "blocks".
 
     Raises:
       CheckpointError: if its file is missing or damaged.
     """
-    return load(Path(__file__).parent / "trained" / f"{rule}.npz")[0]
+    name = rule if partials == "scalars" else f"{rule}_{partials}"
+    return load(Path(__file__).parent / "trained" / f"{name}.npz")[0]

@@ -19,6 +19,9 @@ PLAIN_SECONDS = 10.0
 @click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="Settings as a TOML file.")
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Folder of checkpoints and curves.")
 @click.option("--fresh", is_flag=True, help="Begin anew where the folder holds a training; else that goes on.")
+@click.option(
+    "--start", type=click.Path(dir_okay=False, path_type=Path), help="Weights to begin with, not random ones."
+)
 @click.option("--method", help='"ppo" or "gumbel".')
 @click.option("--rule", help='Cost rule, "published" or "executed".')
 @click.option("--iterations", type=int, help="Rounds of play and learning.")
@@ -39,6 +42,7 @@ def train(
     config: Path | None,
     output: Path | None,
     fresh: bool,
+    start: Path | None,
     until: int | None,
     export: Path | None,
     all_devices: bool,
@@ -66,7 +70,7 @@ def train(
     if fresh:
         (folder / CHECKPOINT).unlink(missing_ok=True)
     devices = Devices.all() if all_devices or distributed is not None else Devices.single()
-    trainer = Trainer(chosen, given, folder, devices)
+    trainer = Trainer(chosen, given, folder, devices, start)
     if trainer.iteration:
         click.echo(f"going on after round {trainer.iteration} of {folder}", err=True)
     _run(trainer, min(chosen.iterations, until or chosen.iterations))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 
 import numpy as np
 
@@ -28,6 +29,7 @@ class Problem:
       structures: int32 [E] structure numbers of the edges, sorted by (target, source).
       eliminable: vertices that an order has to name, ascending.
       algebra: products and sums of structure numbers and their cost under one rule.
+      elements: int64 [V] size of each value, or None where every value is a scalar or nobody asks.
     """
 
     num_vertices: int
@@ -38,6 +40,7 @@ class Problem:
     structures: np.ndarray
     eliminable: tuple[int, ...]
     algebra: Algebra
+    elements: np.ndarray | None = None
 
     @classmethod
     def from_graph(cls, graph: Graph, rule: str = "executed") -> Problem:
@@ -51,7 +54,8 @@ class Problem:
           The problem; its algebra is scalar if every partial is.
         """
         kinds = {scalar(kind): int(kind) for kind in Kind}
-        if all(edge.structure in kinds for edge in graph.edges):
+        scalars = all(edge.structure in kinds for edge in graph.edges)
+        if scalars:
             algebra: Algebra = ScalarAlgebra(rule)
             numbers = [kinds[edge.structure] for edge in graph.edges]  # pyright: ignore[reportArgumentType]
             kept = list(range(len(numbers)))
@@ -68,6 +72,7 @@ class Problem:
             structures=np.array([numbers[k] for k in kept], np.int32),
             eliminable=graph.eliminable,
             algebra=algebra,
+            elements=None if scalars else np.array([math.prod(vertex.shape) for vertex in graph.vertices], np.int64),
         )
 
     @property
