@@ -61,9 +61,9 @@ TOGETHER = 72
 """A plain result with so many elements is put together from columns too."""
 
 HEAP = 2**25
-"""Results and columns with more bytes than this in all are on pages that the system hands out anew at every call."""
+"""A result with more bytes than this is on pages that the system hands out anew at every call."""
 
-READ = 0.25
+READ = 0.5
 """Share of the known elements of a plain form in a loop that are filled in; others are known to whoever reads them."""
 
 
@@ -122,7 +122,7 @@ class Machine:
     column_64: float = 0.26
     crowd_32: float = 0.04
     crowd_64: float = 0.08
-    filled: float = 4.0
+    filled: float = 2.0
     copied: float = 2.0
     hoisted: float = 0.8
     call: float = 7000.0
@@ -132,7 +132,7 @@ class Machine:
     operation: float = 100.0
     turn: float = 1.9
     start: float = 11.0
-    page: float = 1500.0
+    page: float = 450.0
     fork: float = 20_000.0
     threads: int = dataclasses.field(default_factory=cores)
 
@@ -183,7 +183,7 @@ class Counts:
       crowd: for each column that becomes part of a result the columns of that result if these are many, by width.
       known: stretches of equal elements of results that no operation computes, by width.
       size: elements of all results.
-      fresh: elements of all arrays that are written.
+      arrays: bytes of each result.
       fillers: kernels that write such elements, outside of loops.
       looped: whether it is the loop form.
       operations: in the body of the loop form, of no interest otherwise.
@@ -198,7 +198,7 @@ class Counts:
     crowd: Widths
     known: Widths
     size: Widths
-    fresh: Widths
+    arrays: tuple[int, ...]
     fillers: int
     looped: bool
     operations: int
@@ -219,9 +219,7 @@ class Counts:
             time = work + machine.turn * self.turn + machine.start * self.kernels
             return time if self.looped else REPEATED * time
         kernels = self.kernels + self.fillers
-        fresh = batch * (4 * self.fresh[0] + 8 * self.fresh[1])
-        if fresh > HEAP:
-            work += machine.page * fresh / PAGE
+        work += machine.page / PAGE * sum(batch * size for size in self.arrays if batch * size > HEAP)
         shared = work / machine.threads + machine.fork * kernels
         fixed = machine.call + machine.kernel * kernels + machine.operation * self.operations
         if batch * self.weight >= INLINE:
@@ -274,7 +272,8 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
         program, [*(int(i) for ids in program.inputs for i in ids.flat), *(i for i in results if i in made)]
     )
     operations = len(program.steps) + 6 * len(targets)
-    columns, together = _widths(program, targets), _widths(program, _together(program, made))
+    columns = _widths(program, targets)
+    arrays = tuple(sum(program.dtypes[int(i)].itemsize for i in ids.flat) for ids in program.outputs)
     return {
         "plain": Counts(
             work=tuple(_work(program, cone) for cone in cones),
@@ -284,7 +283,7 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             crowd=_crowd(program, made, TOGETHER),
             known=known,
             size=size,
-            fresh=_plus(size, together),
+            arrays=arrays,
             fillers=0,
             looped=False,
             operations=0,
@@ -299,7 +298,7 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             crowd=_crowd(program, made),
             known=known,
             size=size,
-            fresh=_plus(size, columns),
+            arrays=arrays,
             fillers=len(set(stretches)),
             looped=True,
             operations=operations,
@@ -336,10 +335,6 @@ def _widths(program: ScalarProgram, numbers: Iterable[int]) -> Widths:
     return len(wide) - sum(wide), sum(wide)
 
 
-def _plus(x: Widths, y: Widths) -> Widths:
-    return x[0] + y[0], x[1] + y[1]
-
-
 def _crowd(program: ScalarProgram, made: set[int], least: int = 0) -> Widths:
     """For each computed column of a result with many of them, their number; results of fewer elements do not count."""
     found = [0, 0]
@@ -348,11 +343,6 @@ def _crowd(program: ScalarProgram, made: set[int], least: int = 0) -> Widths:
         if len(own) >= CROWDED and ids.size >= least:
             found[program.dtypes[min(own)].itemsize == 8] += len(own) * min(len(own), MOST_CROWDED)
     return found[0], found[1]
-
-
-def _together(program: ScalarProgram, made: set[int]) -> list[int]:
-    """Computed elements of results with so many that the plain form puts them together too."""
-    return [int(i) for ids in program.outputs if ids.size >= TOGETHER for i in ids.flat if int(i) in made]
 
 
 def _arrays(program: ScalarProgram, made: set[int]) -> int:
