@@ -27,6 +27,31 @@ NAMES = (
     "roe_flux_3d_scalar",
 )
 
+TINY = {
+    "empty": ('{"num_vertices": 0, "inputs": [], "outputs": [], "edges": []}', {"published": 0, "executed": 0}),
+    "no intermediates": (
+        '{"num_vertices": 2, "inputs": [0], "outputs": [1], "edges": [[0, 1, "unit"]]}',
+        {"published": 0, "executed": 0},
+    ),
+    "input is output": (
+        '{"num_vertices": 1, "inputs": [0], "outputs": [0], "edges": []}',
+        {"published": 0, "executed": 0},
+    ),
+    "one vertex": (
+        '{"num_vertices": 3, "inputs": [0], "outputs": [2], "edges": [[0, 1, "variable"], [1, 2, "variable"]]}',
+        {"published": 1, "executed": 1},
+    ),
+    "a unit": (
+        '{"num_vertices": 3, "inputs": [0], "outputs": [2], "edges": [[0, 1, "unit"], [1, 2, "variable"]]}',
+        {"published": 1, "executed": 0},
+    ),
+    "no input": (
+        '{"num_vertices": 3, "inputs": [0], "outputs": [2], "edges": [[1, 2, "unit"]]}',
+        {"published": 0, "executed": 0},
+    ),
+}
+"""Graphs with nothing or next to nothing to eliminate, and the multiplications of every order by cost rule."""
+
 
 def published_graph(name: str) -> Graph:
     """A graph file, or a skip if the files are not there."""

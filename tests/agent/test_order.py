@@ -23,7 +23,6 @@ from elimax.elimination import reference
 from elimax.elimination.problem import Problem
 from elimax.errors import CheckpointError, GraphSizeError, OrderError
 from elimax.graph.check import check_graph
-from elimax.graph.json import loads
 from elimax.order import search
 from tests.problems import block_like_problem, random_graph, random_problem
 
@@ -78,24 +77,6 @@ def test_more_passes_are_never_worse_and_follow_the_seed():
 def test_a_budget_bounds_the_passes():
     found = search(random_graph(4, middle=40, degree=3), "agent", budget=1.0)
     assert found.evaluations > 1
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"num_vertices": 0, "inputs": [], "outputs": [], "edges": []}',
-        '{"num_vertices": 2, "inputs": [0], "outputs": [1], "edges": [[0, 1, "unit"]]}',
-        '{"num_vertices": 1, "inputs": [0], "outputs": [0], "edges": []}',
-        '{"num_vertices": 3, "inputs": [0], "outputs": [2], "edges": [[0, 1, "unit"], [1, 2, "variable"]]}',
-        '{"num_vertices": 3, "inputs": [0], "outputs": [2], "edges": [[1, 2, "unit"]]}',
-    ],
-    ids=["empty", "no intermediates", "input is output", "one vertex", "a constant"],
-)
-@pytest.mark.parametrize("cost", ["published", "executed"])
-def test_tiny_graphs(text, cost):
-    graph = loads(text)
-    found = search(graph, "agent", cost, max_evaluations=3)
-    assert search(graph, found.vertices, cost).multiplications == found.multiplications
 
 
 def test_large_graphs_take_several_vertices_a_look():

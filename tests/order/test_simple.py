@@ -4,7 +4,15 @@ import re
 
 import numpy as np
 import pytest
-from tests.problems import NAMES, block_like_problem, expected_counts, published_graph, random_graph, random_problem
+from tests.problems import (
+    NAMES,
+    TINY,
+    block_like_problem,
+    expected_counts,
+    published_graph,
+    random_graph,
+    random_problem,
+)
 
 from elimax.elimination import reference
 from elimax.elimination.greedy import greedy
@@ -82,20 +90,13 @@ def test_reachable_pairs_by_hand():
     assert reachable_pairs(Problem.from_graph(graph)).tolist() == [1, 2, 2, 2, 1]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"num_vertices": 0, "inputs": [], "outputs": [], "edges": []}',
-        '{"num_vertices": 2, "inputs": [0], "outputs": [1], "edges": [[0, 1, "unit"]]}',
-        '{"num_vertices": 1, "inputs": [0], "outputs": [0], "edges": []}',
-        '{"num_vertices": 3, "inputs": [0], "outputs": [2], "edges": [[0, 1, "unit"], [1, 2, "variable"]]}',
-    ],
-    ids=["empty", "no intermediates", "input is output", "one vertex"],
-)
-@pytest.mark.parametrize("order", [name for name in names() if name != "agent"])
-def test_tiny_graphs(text, order):
-    found = search(loads(text), order, "published")
-    assert found.multiplications == len(found.vertices) <= 1
+@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("order", names())
+def test_tiny_graphs(name, order):
+    graph, expected = loads(TINY[name][0]), TINY[name][1]
+    for cost, multiplications in expected.items():
+        found = search(graph, order, cost)
+        assert found.multiplications == search(graph, found.vertices, cost).multiplications == multiplications
 
 
 def test_given_order():
