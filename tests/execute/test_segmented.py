@@ -19,7 +19,7 @@ from elimax.plan.store import from_json, to_json
 def price(s, k, r):
     d1 = (jnp.log(s / k) + r) / jnp.sqrt(r)
     cdf = 0.5 * (1 + jax.scipy.special.erf(d1 / jnp.sqrt(2.0)))
-    return s * cdf - k * jnp.exp(-r) * cdf / (1 + r * r)
+    return s * cdf - k * jnp.exp(-r) * cdf / (1 + r**2.0) ** 2.0
 
 
 ARGS = (1.2, 0.9, 0.4)
@@ -43,6 +43,39 @@ def test_jacobians_of_the_zoo(name):
     expected = jax.jacfwd(problem.fun, argnums=problem.argnums)(*problem.args)
     ours = jax.jit(elimax.jacobian(problem.fun, argnums=problem.argnums, order="coarse"))
     same(ours(*problem.args), expected)
+
+
+def powers(x, y, z):
+    a = x**2.0 * y / (1 + z * z)
+    b = jnp.exp(jnp.log(1 + a * a))
+    return a * b + jnp.sqrt(x * x + y * y) ** 2, (b * z) ** 2.0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_segments_that_promise_much_are_taken_unasked(dtype):
+    args = tuple(jnp.asarray(x, dtype) for x in (-0.7, 0.0, 0.5))
+    plan = elimax.plan(powers, *args, argnums=(0, 1, 2))
+    assert plan.coarse is not None
+    assert plan.coarse.segments
+    assert "exponential of a logarithm" in str(plan)
+    ours, theirs = (j(powers, argnums=(0, 1, 2)) for j in (elimax.jacobian, jax.jacfwd))
+    tolerance = {"rtol": 1e-5, "atol": 1e-6} if dtype == "float32" else {"rtol": 1e-12, "atol": 1e-14}
+    batch = tuple(jnp.stack([x, x + 0.5, jnp.nan * x]) for x in args)
+    pairs = [(jax.jit(f)(*args), jax.vmap(f)(*batch), jax.jacfwd(f)(*args)) for f in (ours, theirs)]
+    for a, b in zip(*map(jax.tree.leaves, pairs), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_allclose(a, b, **tolerance)
+    again = elimax.jacobian(powers, argnums=(0, 1, 2), order=from_json(to_json(plan)))(*args)
+    for a, b in zip(jax.tree.leaves(again), jax.tree.leaves(theirs(*args)), strict=True):
+        np.testing.assert_allclose(a, b, **tolerance)
+
+
+def test_functions_without_promise_are_planned_without_segments(monkeypatch):
+    monkeypatch.setattr(segmented, "_decide", lambda *_: pytest.fail("segments were tried in vain"))
+    problem = zoo.get("roe_flux_1d")
+    plan = elimax.plan(problem.fun, *problem.args, argnums=problem.argnums)
+    assert plan.coarse is None
+    assert "segments" not in str(plan)
 
 
 def test_segments_are_chosen_by_cost_and_shown():
@@ -70,12 +103,6 @@ def test_where_segments_do_not_pay_there_are_none():
     assert plan.coarse.segments == ()
     assert "segments: none" in str(plan)
     same(elimax.jacobian(fun, order="coarse")(x), jax.jacfwd(fun)(x))
-
-
-def test_the_usual_order_has_no_segments():
-    plan = elimax.plan(price, *ARGS, argnums=(0, 1, 2))
-    assert plan.coarse is None
-    assert "segments" not in str(plan)
 
 
 def test_plans_are_files_and_fit_again(tmp_path):

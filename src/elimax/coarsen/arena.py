@@ -49,8 +49,8 @@ MOST_OPERATIONS = 20_000
 class Rules:
     """Which groups of rules an arena follows.
 
-    Rules of the group "always" give the same value up to rounding wherever the original has one. The others ask for
-    leave:
+    Rules of the group "basic" are about zeros, ones and constants, which compilers know as well. Those of the group
+    "always" give the same value up to rounding wherever the original has one. The others ask for leave:
 
     Attributes:
       stable: patterns that overflow or lose digits are written in their stable form: ``log(1 + exp(x))``. Where the
@@ -59,21 +59,28 @@ class Rules:
         ``sin(x)**2 + cos(x)**2`` is 1.
       reciprocals: quotients by one denominator become products with its reciprocal, with one rounding more, for
         denominators whose reciprocal is a normal number.
+      algebra: whether any but the basic rules apply.
       simplify: whether there are any rules at all; without them nodes are only shared.
     """
 
     stable: bool = True
     identities: bool = True
     reciprocals: bool = True
+    algebra: bool = True
     simplify: bool = True
 
     def allow(self, group: str) -> bool:
         """Whether rules of a group apply."""
-        return self.simplify and (group == "always" or getattr(self, group))
+        if not self.simplify or group == "basic":
+            return self.simplify
+        return self.algebra and (group == "always" or getattr(self, group))
 
 
 STRICT = Rules(stable=False, identities=False, reciprocals=False)
 """Nothing but what JAX itself would compute, up to rounding."""
+
+BASIC = Rules(stable=False, identities=False, reciprocals=False, algebra=False)
+"""Nothing but what compilers do."""
 
 NONE = Rules(simplify=False)
 """No rules: nodes are shared, that is all."""

@@ -103,6 +103,12 @@ def _edges(arena: Arena, sinks: Sequence[Node], variables: Sequence[Node]) -> _E
     return edges
 
 
+def local_cost(arena: Arena, sinks: Sequence[Node], variables: Sequence[Node]) -> Cost:
+    """Work of values and of the partials of single operations, before any is multiplied with another."""
+    edges = _edges(arena, sinks, variables)
+    return cost([*sinks, *(partial for row in edges.values() for partial in row.values())])
+
+
 def _partials(arena: Arena, node: Node, wanted: Sequence[bool]) -> Sequence[Node | None]:
     if node.op == STOP:
         return [None]

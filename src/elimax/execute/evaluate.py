@@ -129,12 +129,15 @@ def evaluate(
         on_trace(traced.closed)
     if traced.symbolic:
         return _by_jax(traced, inputs, output)
+    plan = order
     if isinstance(order, str) and order == COARSE:
         lin, plan = _coarse(traced, inputs, name, cost=cost, budget=budget, seed=seed)
-        check_result(name, shapes_of(lin), inputs, max_memory, output, functools.partial(_sparse_size, lin))
     else:
         lin = _graph(traced, inputs, name, order, output)
-        check_result(name, shapes_of(lin), inputs, max_memory, output, functools.partial(_sparse_size, lin))
+    check_result(name, shapes_of(lin), inputs, max_memory, output, functools.partial(_sparse_size, lin))
+    if isinstance(order, str) and order == "auto" and output == "dense":
+        lin, plan = _coarse(traced, inputs, name, lin, cost=cost, budget=budget, seed=seed)
+    elif not (isinstance(order, str) and order == COARSE):
         plan = plan_of(lin, order, cost=cost, budget=budget, seed=seed)
     if isinstance(order, str) and order in ("auto", COARSE):
         plan = with_modes(plan, traced, lin, inputs, output, symmetry)
@@ -281,7 +284,11 @@ def plan_for(
         lin, plan = _coarse(traced, inputs, name, cost=cost, **limits)
     else:
         lin = _graph(traced, inputs, name, order, "dense")
-        plan = plan_of(lin, order, cost=cost, **limits, executor=executor, progress=progress)
+        search = {"cost": cost, **limits, "executor": executor, "progress": progress}
+        if isinstance(order, str) and order == "auto":
+            lin, plan = _coarse(traced, inputs, name, lin, **search)
+        else:
+            plan = plan_of(lin, order, **search)
     large = dense_size(shapes_of(lin), inputs) > memory_of_machine()
     if isinstance(order, str) and order in ("auto", COARSE) and not large:
         plan = with_modes(plan, traced, lin, inputs, symmetry=symmetry)
@@ -333,13 +340,25 @@ def _graph(traced: Traced, inputs: Sequence[Any], name: str, order: Any, output:
     return lin
 
 
-def _coarse(traced: Traced, inputs: Sequence[Any], name: str, **search: Any) -> tuple[Linearisation, Plan]:
-    """The graph with coarse vertices and its plan; see `elimax.execute.segmented`."""
+def _coarse(
+    traced: Traced, inputs: Sequence[Any], name: str, fine: Linearisation | None = None, **search: Any
+) -> tuple[Linearisation, Plan]:
+    """The graph with coarse vertices and its plan; see `elimax.execute.segmented`.
+
+    Args:
+      traced: the function.
+      inputs: its arguments.
+      name: of the function.
+      fine: its graph where segments are not asked for, and need to promise something.
+      **search: options of the search for an order.
+    """
+    linearised = _linearised(traced, inputs, name)
     return planned(
-        _linearised(traced, inputs, name),
+        lambda rewrite: fine if rewrite is None and fine is not None else linearised(rewrite),
         lambda lin: plan_of(lin, "auto", **search),
         lambda lin, plan: _elimination(traced, lin, plan, "dense", values=True),
         inputs,
+        asked=fine is None,
     )
 
 

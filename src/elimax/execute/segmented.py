@@ -1,8 +1,9 @@
-"""Plans with coarse vertices: ``order="coarse"``.
+"""Plans with coarse vertices: ``order="coarse"``, and ``order="auto"`` where they promise much.
 
 The program is planned as it is and with segments found in several ways; each is emitted, and the one whose predicted
 time is least is taken, the finest of equals. What was decided is remembered for a program, since deciding takes the
-time of several plans.
+time of several plans. ``"auto"`` goes that way only if an estimate that takes a millisecond or two speaks for it, see
+`elimax.execute.promise`, and takes segments only if every place where the result may run gains or loses nothing.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from elimax._jax import Program, trace
 from elimax.coarsen.dynamic import LARGEST
 from elimax.coarsen.join import Coarsened, Part, coarsened, recoarsened
 from elimax.coarsen.segments import Segment
+from elimax.emit import kernel
 from elimax.emit.machines import current
 from elimax.emit.model import predict
 from elimax.emit.scalarise import scalarise
+from elimax.execute.promise import LEAST, promise
 from elimax.partials.build import Linearisation
 from elimax.plan import Plan
 from elimax.plan.coarse import Coarse
@@ -35,8 +38,17 @@ WAYS = (("dynamic", 6), ("dynamic", LARGEST), ("greedy", LARGEST))
 GAIN = 0.98
 """Segments have to lower the predicted time to this share: the model is no better."""
 
+SURE = 0.9
+"""Segments that nobody asks for have to lower the predicted time to this share at one place, and raise it nowhere."""
+
+CHANGED = 1.4
+"""Factor by which the time of one form against that of another may be wrong."""
+
 BATCH = 1000
 """Points at once for which times are predicted."""
+
+PLACES = ((1, True), (BATCH, False), (100 * BATCH, False))
+"""Points at once, and whether in the body of a loop: where a result may run."""
 
 MOST_EQUATIONS = 2000
 """Programs with more are left as they are."""
@@ -53,12 +65,17 @@ Emit = Callable[[Linearisation, Plan], Callable[..., Any]]
 REMEMBERED = 128
 """Number of programs for which decisions and segments are remembered."""
 
+NONE = Coarse("", 0, (), (), 0, (0, 0))
+"""No segments."""
+
 _DECIDED: dict[Any, Coarse] = {}
 _PARTS: dict[Any, tuple[Part, ...]] = {}
 _LOCK = threading.Lock()
 
 
-def planned(linearised: Linearise, search: Search, emit: Emit, inputs: Sequence[Any]) -> tuple[Linearisation, Plan]:
+def planned(
+    linearised: Linearise, search: Search, emit: Emit, inputs: Sequence[Any], asked: bool = True
+) -> tuple[Linearisation, Plan]:
     """The graph, with coarse vertices where they pay, and its plan.
 
     Args:
@@ -66,17 +83,22 @@ def planned(linearised: Linearise, search: Search, emit: Emit, inputs: Sequence[
       search: plans it.
       emit: what emits a plan.
       inputs: arguments, or their shapes and dtypes.
+      asked: whether segments are asked for; otherwise they have to promise much, and a plan without them says nothing
+        of them.
     """
     fine = linearised(None)
-    key = fingerprint(fine.program)
+    key = fingerprint(fine.program), asked
     known = _DECIDED.get(key)
+    if known is None and not asked and promise(fine.program) < LEAST:
+        known = _remember(_DECIDED, key, NONE)
     if known is not None:
         lin = again(known, linearised) if known.segments else fine
-        return lin, dataclasses.replace(search(lin), coarse=known)
+        return lin, dataclasses.replace(search(lin), coarse=known if asked or known.segments else None)
     plan = search(fine)
-    lin, decided = _decide(linearised, search, emit, inputs, fine, plan)
+    lin, decided = _decide(linearised, search, emit, inputs, fine, plan, asked)
     _remember(_DECIDED, key, decided)
-    return lin, dataclasses.replace(plan if lin is fine else search(lin), coarse=decided)
+    coarse = decided if asked or decided.segments else None
+    return lin, dataclasses.replace(plan if lin is fine else search(lin), coarse=coarse)
 
 
 def again(coarse: Coarse | None, linearised: Linearise) -> Linearisation:
@@ -97,25 +119,62 @@ def rewritten(program: Program, method: str, largest: int) -> Coarsened:
     return found
 
 
-def _remember(memory: dict[Any, Any], key: Any, value: Any) -> None:
+def _remember(memory: dict[Any, Any], key: Any, value: Any) -> Any:
     with _LOCK:
         while len(memory) >= REMEMBERED:
             memory.pop(next(iter(memory)))
         memory[key] = value
+    return value
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What is emitted for a plan.
+
+    Attributes:
+      operations: on scalars.
+      products: multiplications among them.
+      time: predicted nanoseconds of all forms together.
+      places: for each of `PLACES` the fastest form, and its predicted nanoseconds.
+    """
+
+    operations: int
+    products: int
+    time: float
+    places: tuple[tuple[str, float], ...]
+
+    def gains(self, other: Work, asked: bool) -> bool:
+        """Whether it is worth the place of another one.
+
+        Which form runs is chosen later and by the batch. Where segments are asked for, the times of all forms count.
+        Otherwise no place may lose, also where the form changes: one form is told from another with larger errors than
+        two programs in one form.
+        """
+        if asked:
+            return self.time < GAIN * other.time
+        pairs = zip(self.places, other.places, strict=True)
+        shares = [own / theirs * (1.0 if form == known else CHANGED) for (form, own), (known, theirs) in pairs]
+        return max(shares) <= 1.0 and min(shares) < SURE
 
 
 def _decide(
-    linearised: Linearise, search: Search, emit: Emit, inputs: Sequence[Any], fine: Linearisation, plan: Plan
+    linearised: Linearise,
+    search: Search,
+    emit: Emit,
+    inputs: Sequence[Any],
+    fine: Linearisation,
+    plan: Plan,
+    asked: bool,
 ) -> tuple[Linearisation, Coarse]:
-    none = Coarse("", 0, (), (), plan.multiplications, (0, 0))
+    none = dataclasses.replace(NONE, multiplications=plan.multiplications)
     if len(fine.program.equations) > MOST_EQUATIONS:
         return fine, none
     reference = _work(emit(fine, plan), inputs)
     if reference is None:
         return fine, none
-    operations, products, time = reference
-    none = dataclasses.replace(none, operations=(operations, operations), products=(products, products))
-    best, chosen, limit, seen = fine, None, GAIN * time, set()
+    counts = (reference.operations,) * 2, (reference.products,) * 2
+    none = dataclasses.replace(none, operations=counts[0], products=counts[1])
+    best, chosen, least, seen = fine, None, reference, set()
     for method, largest in WAYS:
         found: list[tuple[Program, Coarsened]] = []
 
@@ -130,29 +189,34 @@ def _decide(
         if joined.parts in seen or not joined.parts:
             continue
         seen.add(joined.parts)
-        if sum(s.after.operations for s in joined.segments) > operations:  # and the rest comes on top
+        if sum(s.after.operations for s in joined.segments) > reference.operations:  # and the rest comes on top
             continue
         work = _work(emit(lin, search(lin)), inputs)
-        if work is not None and work[2] < limit:
-            limit = work[2]
-            best, chosen = lin, (method, largest, program, joined, ((operations, work[0]), (products, work[1])))
+        if work is not None and work.gains(reference, asked) and (chosen is None or work.time < least.time):
+            best, least, chosen = lin, work, (method, largest, program, joined)
     if chosen is None:
         return fine, none
-    method, largest, program, joined, counts = chosen
+    method, largest, program, joined = chosen
+    counts = (reference.operations, least.operations), (reference.products, least.products)
     return best, _described(method, largest, joined.measured(program), plan.multiplications, *counts)
 
 
-def _work(emitted: Callable[..., Any], inputs: Sequence[Any]) -> tuple[int, int, float] | None:
-    """Emitted operations on scalars, multiplications among them, and predicted nanoseconds; None if it has none.
-
-    Which form runs is chosen later and by the batch, so that the times of all forms are added up.
-    """
+def _work(emitted: Callable[..., Any], inputs: Sequence[Any]) -> Work | None:
+    """What a plan emits; None if that has no operations on scalars."""
     program = scalarise(trace(lambda *xs: jax.tree.leaves(emitted(*xs)), inputs))
     if program is None or not program.steps:
         return None
-    times = predict(program, current())
+    machine = current()
+    forms = predict(program, machine)
+    places = []
+    for batch, looped in PLACES:
+        times = {name: form.at(batch, looped) for name, form in forms.items()}
+        if looped and kernel.fits(program, batch=False, batch_last=False):
+            times["kernel"] = kernel.predict(program, machine, batch)
+        places.append(min(times.items(), key=lambda item: item[1]))
     products = sum(step.name == "mul" for step in program.steps)
-    return len(program.steps), products, sum(form.at(BATCH, False) for form in times.values())
+    time = sum(form.at(BATCH, False) for form in forms.values())
+    return Work(len(program.steps), products, time, tuple(places))
 
 
 def _described(

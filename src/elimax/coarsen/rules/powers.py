@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from elimax.coarsen.nodes import Node
 
 
-@rule("trivial power", "integer_pow", "exact: the power zero of every value is one")
+@rule("trivial power", "integer_pow", "exact: the power zero of every value is one", "basic")
 def trivial(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law x^0 = 1, x^1 = x."""
     if params["y"] == 0:

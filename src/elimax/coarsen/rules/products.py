@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from elimax.coarsen.nodes import Node
 
 
-@rule("factor one", "mul", "exact for every value", needs="constant")
+@rule("factor one", "mul", "exact for every value", "basic", needs="constant")
 def unit(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law 1 x = x, (-1) x = -x."""
     if not args[0].floating:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from elimax.coarsen.nodes import Node
 
 
-@rule("denominator one", "div", "exact for every value", needs="constant")
+@rule("denominator one", "div", "exact for every value", "basic", needs="constant")
 def unit(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law x / 1 = x, x / (-1) = -x."""
     x, y = args
@@ -23,7 +23,7 @@ def unit(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) 
     return arena.apply("neg", x) if y.equals(-1) else None
 
 
-@rule("exact reciprocal", "div", "the constant is a power of two of moderate size: exact", needs="constant")
+@rule("exact reciprocal", "div", "the constant is a power of two of moderate size: exact", "basic", needs="constant")
 def exact_reciprocal(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law x / c = x (1 / c) where 1 / c is exact."""
     x, y = args
@@ -53,7 +53,7 @@ def constants(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, A
     return None
 
 
-@rule("power of a reciprocal", "integer_pow", "the same range: 1 / y^n and (1 / y)^n leave it together")
+@rule("power of a reciprocal", "integer_pow", "the same range: 1 / y^n and (1 / y)^n leave it together", "basic")
 def negative_power(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law y^-n = (1 / y)^n: the reciprocal is there for other uses."""
     if params["y"] >= 0:

@@ -22,7 +22,7 @@ class Rule:
       name: for people.
       ops: the operations that it looks at.
       condition: where it holds and why no digits are lost, for people.
-      group: "always", or the attribute of `elimax.coarsen.arena.Rules` that asks for it.
+      group: "basic", "always", or the attribute of `elimax.coarsen.arena.Rules` that asks for it.
       rewrite: applies it.
       needs: it is tried only where an operand is made by one of these operations, or where both operands are one
         (`EQUAL`); always if there are none.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 EXACT = "exact for every value"
 
 
-@rule("known choice", "select_n", EXACT)
+@rule("known choice", "select_n", EXACT, "basic")
 def known_choice(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """A selection by a known predicate, or between equals."""
     which, *cases = args
@@ -79,7 +79,7 @@ def complementary(arena: Arena, op: str, args: tuple[Node, ...], params: dict[st
     return None
 
 
-@rule("double not", "not", EXACT, needs="not")
+@rule("double not", "not", EXACT, "basic", needs="not")
 def double_not(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law not not p = p."""
     return args[0].args[0] if args[0].op == "not" else None

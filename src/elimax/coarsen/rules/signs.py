@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 EXACT = "exact for every value"
 
 
-@rule("double negation", "neg", EXACT, needs="neg")
+@rule("double negation", "neg", EXACT, "basic", needs="neg")
 def double_negation(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law -(-x) = x."""
     return args[0].args[0] if args[0].op == "neg" else None
@@ -58,7 +58,7 @@ def even(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) 
     return arena.apply(op, x.args[0], **params) if x.op in ("neg", "abs") else None
 
 
-@rule("conversion to the same type", "convert_element_type", EXACT)
+@rule("conversion to the same type", "convert_element_type", EXACT, "basic")
 def same_type(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """A conversion that changes nothing."""
     return args[0] if str(args[0].dtype) == params["new_dtype"] else None

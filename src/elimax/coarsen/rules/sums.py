@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from elimax.coarsen.nodes import Node
 
 
-@rule("term zero", "add sub", "exact but for the sign of a zero, as compilers hold", needs="constant")
+@rule("term zero", "add sub", "exact but for the sign of a zero, as compilers hold", "basic", needs="constant")
 def zero(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law x + 0 = x, x - 0 = x."""
     x, y = args
