@@ -36,6 +36,7 @@ class Config:
       entropy: weight of the policy's entropy at the beginning; falls to a tenth of that.
       smoothing: PPO, lambda of generalised advantage estimation.
       value_weight: weight of the value's error.
+      rivals: PPO, games on each graph that are compared with each other, instead of with the value; 0 for the value.
       elite: weight of imitating the best game so far of each task; 0 learns from the games of the round alone.
       simulations: gumbel, nodes of a tree search.
       considered: gumbel, moves that the root of a search looks at.
@@ -68,6 +69,7 @@ class Config:
     entropy: float = 0.01
     smoothing: float = 0.95
     value_weight: float = 0.25
+    rivals: int = 0
     elite: float = 0.0
     simulations: int = 16
     considered: int = 8

@@ -25,7 +25,7 @@ from elimax.agent.learning import Learner, empty_replay, learn, optimiser_of, pl
 from elimax.agent.network import Shape, new_params
 from elimax.agent.selfplay import play_games
 from elimax.agent.tasks import RANDOM, Tasks, drawn
-from elimax.errors import CheckpointError
+from elimax.errors import CheckpointError, TrainingError
 
 CHECKPOINT, ORDERS = "checkpoint.npz", "orders.json"
 KIND = "training checkpoint"
@@ -85,6 +85,11 @@ class Trainer:
         self.devices = Devices.single() if devices is None else devices
         self.devices.check(config.games)
         self.tasks = drawn(config, 0) if tasks is None else tasks
+        if config.rivals and config.rivals * len(self.tasks.setups) != config.games:
+            raise TrainingError(
+                f"with 'rivals' the games should be 'rivals' times the graphs, {config.rivals} times "
+                f"{len(self.tasks.setups)}, got {config.games}"
+            )
         self.key = jax.random.key(config.seed)
         self.iteration, self.seconds, self.cpu_seconds = 0, 0.0, 0.0
         self.rows: list[list[float]] = []
