@@ -21,11 +21,11 @@ import tomllib
 from pathlib import Path
 
 from benchmarks import documents
-from benchmarks.agent import equal_time, heldout
+from benchmarks.agent import equal_time, heldout, starts, thousand
 from benchmarks.orders import report
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("curves", "heldout", "time")
+PARTS = ("curves", "heldout", "time", "thousand", "auto")
 CURVES = Path(__file__).parent / "curves"
 AIMS = {
     "roe_flux_1d": (320, 320, 295),
@@ -82,8 +82,10 @@ def draw_curves(path: Path) -> None:
     figure.savefig(path)
 
 
-def unseen(folder: Path, rules: list[str], kinds: tuple[str, ...], passes: int) -> tuple[str, list[dict]]:
-    """Policy alone and the best of some passes against the best of the simple orders."""
+def unseen(
+    folder: Path, rules: list[str], kinds: tuple[str, ...], passes: int, seconds: float
+) -> tuple[str, list[dict]]:
+    """Policy alone, the best of some passes, and annealing for some seconds against the best of the simple orders."""
     from elimax.elimination.problem import Problem
     from elimax.order import search
 
@@ -94,34 +96,36 @@ def unseen(folder: Path, rules: list[str], kinds: tuple[str, ...], passes: int) 
             simple = min(search(problem, order).multiplications for order in ("forward", "reverse", "markowitz"))
             start = time.process_time()
             alone = search(problem, "agent").multiplications
-            seconds = time.process_time() - start
+            spent = time.process_time() - start
             best = search(problem, "agent", max_evaluations=passes).multiplications
             row = {"source": source, "name": name, "rule": rule, "vertices": len(graph.eliminable), "simple": simple}
             row["partials"] = "scalars" if problem.is_scalar else "blocks"
-            made.append(row | {"agent": alone, "best": best, "seconds": round(seconds, 4)})
+            row["annealing"] = search(problem, "annealing", budget=seconds).multiplications
+            made.append(row | {"agent": alone, "best": best, "seconds": round(spent, 4)})
             print(*made[-1].values(), file=sys.stderr, flush=True)
-    return unseen_table(made, rules, passes), made
+    return unseen_table(made, rules, passes, seconds), made
 
 
-def unseen_table(made: list[dict], rules: list[str], passes: int) -> str:
+def unseen_table(made: list[dict], rules: list[str], passes: int, seconds: float) -> str:
     """How often the agent is better than the best simple order, and by how much, by source and by kind of partials."""
     rows = [
         "| graphs | partials | rule | number | policy alone: better, equal, worse | geometric mean "
-        f"| best of {passes}: better, equal, worse | geometric mean |"
+        f"| best of {passes}: better, equal, worse | geometric mean "
+        f"| annealing for {seconds} s: better, equal, worse | geometric mean |"
     ]
-    rows.append("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |")
+    rows.append("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for partials in ("scalars", "blocks"):
         for rule in rules:
             here = [row for row in made if (row["rule"], row["partials"]) == (rule, partials)]
             for source in [*dict.fromkeys(row["source"] for row in here), "all"]:
                 some = [row for row in here if source in (row["source"], "all")]
                 cells = []
-                for column in ("agent", "best"):
+                for column in ("agent", "best", "annealing"):
                     ratios = [max(row[column], 1) / max(row["simple"], 1) for row in some]
                     mean = math.exp(sum(map(math.log, ratios)) / max(len(ratios), 1))
                     counts = [sum(r < 1 for r in ratios), sum(r == 1 for r in ratios), sum(r > 1 for r in ratios)]
                     cells.append(f"{counts[0]}, {counts[1]}, {counts[2]} | {mean:.3f}")
-                rows.append(f"| {source} | {partials} | {rule} | {len(some)} | {cells[0]} | {cells[1]} |")
+                rows.append(f"| {source} | {partials} | {rule} | {len(some)} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
@@ -132,7 +136,8 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--rules", nargs="+", default=["published", "executed"])
     parser.add_argument("--kinds", nargs="+", default=["published", "zoo", "cutest"], help="sources of unseen graphs")
-    parser.add_argument("--passes", type=int, default=16)
+    parser.add_argument("--passes", type=int, default=8)
+    parser.add_argument("--annealing", type=float, default=0.3, help="seconds of annealing on unseen graphs")
     parser.add_argument("--sizes", nargs="*", type=int, default=list(equal_time.SIZES), help="none: those of --json")
     parser.add_argument("--families", nargs="+", choices=equal_time.FAMILIES, default=list(equal_time.FAMILIES))
     parser.add_argument("--json", type=Path, help="file for the figures; those of other graphs in it are kept")
@@ -144,7 +149,7 @@ def main() -> None:
         made["curves"] = curves()
     if "heldout" in options.parts:
         made["heldout"], figures["heldout"] = unseen(
-            options.graphs, options.rules, tuple(options.kinds), options.passes
+            options.graphs, options.rules, tuple(options.kinds), options.passes, options.annealing
         )
     if "time" in options.parts:
         cases = itertools.product(options.families, options.sizes, options.rules)
@@ -154,6 +159,12 @@ def main() -> None:
         names = list(equal_time.FAMILIES)
         figures["time"] = sorted(kept + rows, key=lambda r: (names.index(r["family"]), r["vertices"], r["rule"]))
         made["time"] = equal_time.table(figures["time"])
+    if "thousand" in options.parts:
+        figures["thousand"] = [row for rule in options.rules for row in thousand.measure(rule)]
+        made["thousand"] = thousand.table(figures["thousand"])
+    if "auto" in options.parts:
+        figures["auto"] = starts.measure(options.graphs)
+        made["auto"] = starts.table(figures["auto"])
     print("\n\n".join(made.values()))
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Whether a search gains by beginning with the policy's order: annealing from it against annealing from the best simple one.
+"""Whether a search gains by beginning with the policy's order: annealing from it and from the best simple order.
 
 Both have the same time in all; the pass of the policy is part of it.
 """
@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.agent import heldout
 from benchmarks.agent.equal_time import FAMILIES
+
 from elimax.elimination.problem import Problem
 from elimax.graph.types import Graph
 from elimax.order import search
