@@ -21,12 +21,14 @@ from tests.problems import random_graph
 pytest.importorskip("optax")
 
 from elimax.agent import checkpoint, config, extras, weights
+from elimax.agent.block_families import draw_block_graph
 from elimax.agent.boards import whole_order
 from elimax.agent.config import Config
 from elimax.agent.curves import COLUMNS
 from elimax.agent.devices import Devices
 from elimax.agent.expert import expert_moves
 from elimax.agent.learning import replayed
+from elimax.agent.losses import against_rivals
 from elimax.agent.tasks import drawn, of_graphs
 from elimax.agent.training import CHECKPOINT, KIND, Trainer, export_weights
 from elimax.errors import CheckpointError, MissingExtraError, TrainingError
@@ -220,6 +222,27 @@ def test_weights_come_back(tmp_path):
         weights.load(saved(tmp_path / "c.npz"))
 
 
+def test_a_training_can_begin_with_weights(tmp_path):
+    trainer = Trainer(SMALL, tasks(), None)
+    trainer.round()
+    export_weights(trainer, tmp_path / "w.npz")
+    second = Trainer(dataclasses.replace(SMALL, seed=1), tasks(), None, start=tmp_path / "w.npz")
+    for a, b in zip(jax.tree.leaves(trainer.learner.params), jax.tree.leaves(second.learner.params), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(CheckpointError, match="a network of another size; set 'width'"):
+        Trainer(dataclasses.replace(SMALL, width=16), tasks(), None, start=tmp_path / "w.npz")
+
+
+def test_games_are_compared_with_their_rivals():
+    """Of six games on two boards the cheapest on each board gets the same credit, whatever the boards cost."""
+    credit = against_rivals(jnp.array([10, 1000, 12, 1200, 14, 1400]), 3).reshape(3, 2)
+    np.testing.assert_allclose(credit.sum(0), 0.0, atol=1e-5)
+    np.testing.assert_allclose(credit[:, 0], credit[:, 1], rtol=0.02, atol=1e-6)
+    assert (credit[0] > 1).all()
+    with pytest.raises(TrainingError, match="'rivals' times the graphs, 3 times 1, got 8"):
+        Trainer(dataclasses.replace(SMALL, rivals=3), tasks(), None)
+
+
 def test_missing_extra():
     with pytest.raises(MissingExtraError, match=r'pip install "elimax\[agent\]"'):
         extras.need("a_package_that_is_not_there")
@@ -237,6 +260,8 @@ def test_missing_extra():
         ("bounds = 1", "'bounds' should be of type bool"),
         ("reanalyse = 2.0", "share from 0 to 1"),
         ("smallest = 50\nlargest = 20", "smallest <= largest"),
+        ("partials = 'both'", "'partials' should be one of"),
+        ("classes = 256", "'classes' should be from 7 to 255"),
         ("games = ", "is no TOML file"),
     ],
 )
@@ -258,6 +283,10 @@ def test_settings(tmp_path):
 def test_tasks_that_cannot_be_trained_on():
     with pytest.raises(TrainingError, match="anything to decide"):
         of_graphs([("tiny", random_graph(0, middle=0, outputs=1))], SMALL)
+    blocks = draw_block_graph(np.random.default_rng(0), 12)
+    with pytest.raises(TrainingError, match="'small' of these tasks are graphs of scalars"):
+        of_graphs([("small", GRAPH), ("blocks", blocks)], SMALL)
+    assert of_graphs([("blocks", blocks)], SMALL).setups[0].board.classes is not None
 
 
 def test_positions_are_replayed():
