@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import math
 import statistics
@@ -34,8 +35,9 @@ from elimax._jax import trace
 from elimax.cli.timing import compare
 from elimax.emit import kernel
 from elimax.emit.machines import current
-from elimax.emit.model import Counts, Work, count, recomputes
+from elimax.emit.model import Counts, count, recomputes
 from elimax.emit.scalarise import scalarise
+from elimax.emit.scalars import ScalarProgram
 
 SMALL = (
     "roe_flux_1d roe_flux_3d robot_arm_6dof human_heart_dipole propane_combustion black_scholes_jacobian lighthouse "
@@ -93,13 +95,28 @@ def looped(fun: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def measure(name: str, dtype: str, order: str, batch: int, inside: bool, share: float) -> Row | None:
-    """One case; None if the program is not taken apart."""
+@functools.cache
+def scalar_program(name: str, dtype: str, order: str) -> ScalarProgram | None:
+    """The Jacobian of a problem as a program on scalars; None if it is not taken apart."""
     problem = zoo.get(name, dtype=dtype)
     plain = elimax.jacobian(problem.fun, problem.argnums, order=order, form="plain")
     leaves, tree = jax.tree.flatten(problem.args)
     program = scalarise(trace(lambda *xs: jax.tree.leaves(plain(*jax.tree.unflatten(tree, xs))), leaves))
-    if program is None or not program.steps:
+    return program if program is not None and program.steps else None
+
+
+def predict(program: ScalarProgram, counts: dict[str, Counts], batch: int, inside: bool) -> dict[str, float]:
+    """Nanoseconds by form."""
+    predicted = {form: c.at(current(), batch, inside) for form, c in counts.items()}
+    if inside and kernel.pays(program, batch) and kernel.fits(program, batch=True, batch_last=False):
+        predicted["kernel"] = kernel.predict(program, current(), batch)
+    return {form: 1e-9 * time for form, time in predicted.items()}
+
+
+def measure(name: str, dtype: str, order: str, batch: int, inside: bool, share: float) -> Row | None:
+    """One case; None if the program is not taken apart."""
+    problem, program = zoo.get(name, dtype=dtype), scalar_program(name, dtype, order)
+    if program is None:
         return None
     rng = np.random.default_rng(0)
     args = jax.tree.map(
@@ -108,9 +125,7 @@ def measure(name: str, dtype: str, order: str, batch: int, inside: bool, share: 
     )
     variants = {}
     counts = count(program)
-    predicted = {form: c.at(current(), batch, inside) for form, c in counts.items()}
-    if inside and kernel.pays(program, batch) and kernel.fits(program, batch=True, batch_last=False):
-        predicted["kernel"] = kernel.predict(program, current(), batch)
+    predicted = predict(program, counts, batch, inside)
     for form in predicted:
         fun = jax.vmap(elimax.jacobian(problem.fun, problem.argnums, order=order, form=form))
         compiled = jax.jit(looped(fun) if inside else fun)
@@ -125,7 +140,7 @@ def measure(name: str, dtype: str, order: str, batch: int, inside: bool, share: 
         batch,
         inside,
         counts,
-        {form: 1e-9 * time for form, time in predicted.items()},
+        predicted,
         {form: float(np.quantile(times.samples[form], 0.25)) / scale for form in predicted},
     )
 
@@ -134,9 +149,12 @@ def read(path: Path) -> list[Row]:
     """Cases of a former run, predicted anew."""
     rows = []
     for data in json.loads(path.read_text()):
-        counts = {f: Counts(**{**c, "work": tuple(Work(**w) for w in c["work"])}) for f, c in data["counts"].items()}
-        predicted = {f: 1e-9 * c.at(current(), data["batch"], data["looped"]) for f, c in counts.items()}
-        rows.append(Row(**{**data, "counts": counts, "predicted": {**data["predicted"], **predicted}}))
+        program = scalar_program(data["problem"], data["dtype"], data["order"])
+        assert program is not None
+        counts = count(program)
+        predicted = predict(program, counts, data["batch"], data["looped"])
+        if data["measured"].keys() <= predicted.keys():
+            rows.append(Row(**{**data, "counts": counts, "predicted": {f: predicted[f] for f in data["measured"]}}))
     return rows
 
 

@@ -277,3 +277,21 @@ def test_programs_that_resist_keep_their_form(resisting):
     x = jnp.array([0.3, 1.7, 2.2])
     assert scalarise(trace(lambda x: [resisting(x)], [x])) is None
     close(jax.jit(elimax.jacobian(resisting, form="loop"))(x), jax.jacfwd(resisting)(x))
+
+
+def test_model_tells_arrays_from_scalars():
+    """Residuals of many points stay arrays; the same residuals one by one become a loop."""
+    points = np.linspace(0.0, 1.0, 40)
+
+    def residual(x, t):
+        return x[0] / x[1] * jnp.exp(-0.5 * ((t - x[2]) / x[1]) ** 2)
+
+    def one_by_one(x):
+        return jnp.stack([residual(x, t) for t in points])
+
+    def reduces(fun):
+        lowered = jax.jit(jax.vmap(elimax.jacobian(fun))).lower(jnp.ones((5000, 3)))
+        return "stablehlo.reduce" in lowered.as_text()
+
+    assert not reduces(lambda x: residual(x, points))
+    assert reduces(one_by_one)

@@ -60,6 +60,9 @@ ALIGNED = 2.5
 TOGETHER = 72
 """A plain result with so many elements is put together from columns too."""
 
+FULL = 0.5
+"""Share of a result that is computed where its pieces are arrays; in emptier ones each element is put in its place."""
+
 HEAP = 2**25
 """A result with more bytes than this is on pages that the system hands out anew at every call."""
 
@@ -109,29 +112,29 @@ class Machine:
       threads: cores that share the work of a kernel outside of loops.
     """
 
-    unit_32: float = 0.019
-    unit_64: float = 0.023
-    slow: float = 55.0
-    series: float = 13.0
-    called: float = 0.9
-    scalar_32: float = 3.0
-    scalar_64: float = 7.5
-    element_32: float = 0.19
-    element_64: float = 0.42
+    unit_32: float = 0.023
+    unit_64: float = 0.038
+    slow: float = 36.0
+    series: float = 27.0
+    called: float = 2.1
+    scalar_32: float = 2.8
+    scalar_64: float = 3.5
+    element_32: float = 0.44
+    element_64: float = 0.8
     column_32: float = 0.036
     column_64: float = 0.26
     crowd_32: float = 0.04
     crowd_64: float = 0.08
-    filled: float = 2.0
+    filled: float = 2.9
     copied: float = 2.0
     hoisted: float = 0.8
-    call: float = 7000.0
-    handoff: float = 17000.0
-    spread: float = 5100.0
-    kernel: float = 1000.0
+    call: float = 6400.0
+    handoff: float = 8100.0
+    spread: float = 21_000.0
+    kernel: float = 1380.0
     operation: float = 100.0
-    turn: float = 1.9
-    start: float = 11.0
+    turn: float = 1.5
+    start: float = 4.3
     page: float = 450.0
     fork: float = 20_000.0
     threads: int = dataclasses.field(default_factory=cores)
@@ -260,6 +263,8 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
     """What the forms "plain" and "loop" of a program do."""
     targets = program.computed
     kept = _kept(program, targets)
+    origins = {step.result: step.origin for step in program.steps}
+    times = _times(program, origins)
     roots = sorted(kept | set(targets))
     cones = _cones(program, roots, kept)
     results = [int(i) for ids in program.outputs for i in ids.flat]
@@ -276,11 +281,11 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
     arrays = tuple(sum(program.dtypes[int(i)].itemsize for i in ids.flat) for ids in program.outputs)
     return {
         "plain": Counts(
-            work=tuple(_work(program, cone) for cone in cones),
-            kernels=len(kept) + _arrays(program, made),
+            work=tuple(_work(program, cone, times.get(root, 1)) for root, cone in zip(roots, cones, strict=True)),
+            kernels=len({origins[i] for i in kept}) + _arrays(program, made),
             moved=moved,
             columns=_widths(program, kept),
-            crowd=_crowd(program, made, TOGETHER),
+            crowd=_crowd(program, origins, TOGETHER),
             known=known,
             size=size,
             arrays=arrays,
@@ -295,7 +300,7 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             kernels=1 + _arrays(program, made),
             moved=moved,
             columns=columns,
-            crowd=_crowd(program, made),
+            crowd=_crowd(program, {i: i for i in made}),
             known=known,
             size=size,
             arrays=arrays,
@@ -335,14 +340,35 @@ def _widths(program: ScalarProgram, numbers: Iterable[int]) -> Widths:
     return len(wide) - sum(wide), sum(wide)
 
 
-def _crowd(program: ScalarProgram, made: set[int], least: int = 0) -> Widths:
-    """For each computed column of a result with many of them, their number; results of fewer elements do not count."""
+def _crowd(program: ScalarProgram, pieces: Mapping[int, int], least: int = 0) -> Widths:
+    """For each computed column of a result with many of them, their number; results of fewer elements do not count.
+
+    Args:
+      program: the program.
+      pieces: of each computed number the column or array it is part of.
+      least: elements of a result that count.
+    """
     found = [0, 0]
     for ids in program.outputs:
-        own = {int(i) for i in ids.flat} & made
-        if len(own) >= CROWDED and ids.size >= least:
-            found[program.dtypes[min(own)].itemsize == 8] += len(own) * min(len(own), MOST_CROWDED)
+        own = [int(i) for i in ids.flat if int(i) in pieces]
+        count = len({pieces[i] for i in own} if FULL * ids.size <= len(own) else set(own))
+        if count >= CROWDED and ids.size >= least:
+            found[program.dtypes[own[0]].itemsize == 8] += count * min(count, MOST_CROWDED)
     return found[0], found[1]
+
+
+def _times(program: ScalarProgram, origins: Mapping[int, int]) -> dict[int, int]:
+    """How often the plain form computes an element of an array that fills only a part of a result.
+
+    Each element of the result computes one, and then selects it or what is there instead.
+    """
+    times: dict[int, int] = {}
+    for ids in program.outputs:
+        own = [int(i) for i in ids.flat if int(i) in origins]
+        if FULL * ids.size <= len(own) or len({origins[i] for i in own}) == len(set(own)):
+            continue
+        times.update(dict.fromkeys(own, ids.size // len(own)))
+    return times
 
 
 def _arrays(program: ScalarProgram, made: set[int]) -> int:
@@ -383,8 +409,8 @@ def _cones(program: ScalarProgram, roots: list[int], kept: set[int]) -> list[lis
     return cones
 
 
-def _work(program: ScalarProgram, steps: Sequence[int]) -> Work:
-    """Operations of a kernel with the given steps."""
+def _work(program: ScalarProgram, steps: Sequence[int], times: int = 1) -> Work:
+    """Operations of a kernel that does the given steps so many times."""
     numbers = dict.fromkeys(("cheap", "slow", "series", "called"), 0)
     wide = False
     for k in steps:
@@ -392,11 +418,11 @@ def _work(program: ScalarProgram, steps: Sequence[int]) -> Work:
         dtype = program.dtypes[step.result]
         wide = wide or dtype.itemsize == 8
         if step.name in CALLED or (step.name == "erf" and dtype == np.float64):
-            numbers["called"] += 1
+            numbers["called"] += times
         elif step.name in SERIES:
-            numbers["series"] += 1
+            numbers["series"] += times
         elif step.name in SLOW:
-            numbers["slow"] += 1
+            numbers["slow"] += times
         else:
-            numbers["cheap"] += 1
+            numbers["cheap"] += times
     return Work(wide, **numbers)

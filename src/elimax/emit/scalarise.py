@@ -105,8 +105,8 @@ class _Scalariser:
             if isinstance(value, Tracer):
                 raise NotScalar
             self.ids[number] = self.builder.constant(value)
-        for equation in self.program.equations:
-            self.current = equation.name
+        for number, equation in enumerate(self.program.equations):
+            self.current, self.builder.origin = equation.name, number
             if equation.effects:
                 raise NotScalar
             results = self.equation(equation, [self.ids[r.value] for r in equation.inputs])

@@ -42,12 +42,14 @@ class Step:
       call: evaluates it: a list of arrays of one shape in, a list with one array out.
       operands: numbers of its operands.
       result: number of its result.
+      origin: number of the operation on arrays that it is part of.
     """
 
     name: str
     call: Callable[..., list[Any]]
     operands: tuple[int, ...]
     result: int
+    origin: int
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -81,9 +83,11 @@ class Builder:
     Attributes:
       dtypes: dtype of every scalar so far.
       constants: values of those that are known.
+      origin: number of the operation on arrays whose steps are collected now.
     """
 
     def __init__(self) -> None:
+        self.origin = 0
         self.dtypes: list[np.dtype] = []
         self.constants: dict[int, np.ndarray] = {}
         self._steps: list[Step] = []
@@ -132,7 +136,7 @@ class Builder:
             if len(self._steps) >= MAX_STEPS:
                 raise TooLarge
             number = self._known[whole] = int(self.fresh((), dtype))
-            self._steps.append(Step(name, call, operands, number))
+            self._steps.append(Step(name, call, operands, number, self.origin))
         return number
 
     def _simplified(self, name: str, operands: tuple[int, ...], dtype: np.dtype) -> int | None:
