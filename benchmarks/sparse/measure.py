@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import resource
 import statistics
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from benchmarks.sparse.others import variants
 from benchmarks.sparse.problems import residual
@@ -63,6 +65,7 @@ def measure(name: str, repetitions: int, baseline: bool) -> dict[str, Any]:
         for a, b in zip(found, calls["asdex"](x), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-9)
         row["asdex_peak_bytes"] = _resident()
+    calls["floor"] = jax.jit(functools.partial(_filled, jax.tree.map(jax.typeof, found))).lower(x).compile()
     del found
     row |= {f"{who}_seconds": seconds for who, seconds in _interleaved(calls, x, repetitions).items()}
     if x.size < 10_000:
@@ -77,10 +80,12 @@ def compare(name: str, repetitions: int) -> dict[str, Any]:
     functions, x = variants(name)
     # Large results are given back to the system in the background; pauses keep that out of the next variant's time.
     calls = {who: jax.jit(function).lower(x).compile() for who, function in functions.items()}
+    shapes = jax.eval_shape(functions["elimax"], x)
     for other in list(calls)[1:]:
         own, theirs = jax.tree.leaves(calls["elimax"](x))[0], jax.tree.leaves(calls[other](x))[0]
         np.testing.assert_allclose(np.sum(own), np.sum(theirs), rtol=1e-10)
         del own, theirs
+    calls["floor"] = jax.jit(functools.partial(_filled, shapes)).lower(x).compile()
     return {"name": name, "seconds": _interleaved(calls, x, repetitions, pause=0.3)}
 
 
@@ -104,6 +109,11 @@ def keep_memory() -> None:
 
 def _parts(jacobian: Any) -> tuple[Any, Any]:
     return jacobian.data, jacobian.indices
+
+
+def _filled(shapes: Any, x: Any) -> Any:
+    """Arrays of these shapes and dtypes, filled with one number that depends on x: what calling and writing take."""
+    return jax.tree.map(lambda a: jnp.full(a.shape, x.ravel()[0].astype(a.dtype)), shapes)
 
 
 def _loop(values: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from benchmarks.sparse.hessians import HESSIANS
 from benchmarks.sparse.problems import DENSE, residual
 
 import elimax
@@ -69,5 +70,6 @@ OTHERS: dict[str, Callable[[], tuple[dict[str, Callable[[Any], Any]], Any]]] = {
     "arrowhead, n = 1e4, dense": _arrow("dense"),
     "arrowhead, n = 1e4, bcoo": _arrow("bcoo"),
     f"batch of {BATCH:,} functions of 8 unknowns, values": _batch,
+    **HESSIANS,
 }
 """Each row by name."""

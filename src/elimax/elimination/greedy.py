@@ -131,6 +131,10 @@ def _run(graph, tables, queue, costs, ceiling, request):
         queue.counters[PENDING], queue.counters[CURSOR] = pending, 0
 
 
+MOST_ASKED = 50_000
+"""So many products and sums of blocks are worked out in about ten seconds."""
+
+
 def greedy(
     problem: Problem, rank: np.ndarray, bias: np.ndarray, ceiling: int | None = None
 ) -> tuple[tuple[int, ...], int] | None:
@@ -140,7 +144,8 @@ def greedy(
       problem: the graph and the cost rule.
       rank: int64 [V] a permutation.
       bias: int64 [V].
-      ceiling: give up when the cost passes it.
+      ceiling: give up when the cost passes it, or when the products and sums of blocks that are not known yet are more
+        than `MOST_ASKED`.
 
     Returns:
       The order and its cost, or None if it was given up.
@@ -158,7 +163,11 @@ def greedy(
     graph, tables, request = from_problem(problem), problem.algebra.tables.arrays(), np.zeros(2, np.int64)
     highest = np.iinfo(np.int64).max if ceiling is None else ceiling
     status = _run(graph, tables, queue, costs, highest, request)
+    asked = 0
     while status != DONE:
+        asked += 1
+        if ceiling is not None and asked > MOST_ASKED:
+            return None
         graph, tables = resume(problem, graph, int(status), request)
         status = _run(graph, tables, queue, costs, highest, request)
     if graph.counters[COST] > highest:

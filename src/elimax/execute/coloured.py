@@ -44,6 +44,10 @@ MANY = 20
 """Programs with more products than so many times `MOST_PRODUCTS` are not eliminated to find their pattern."""
 
 
+LONG = 3000
+"""Programs with more operations than this take seconds to be traced once more in another mode."""
+
+
 def whole_pattern(lin: Linearisation, order: Sequence[Step]) -> Pattern | None:
     """The pattern of the whole Jacobian; None if it is unknown, empty, or too large to write out."""
     if products(lin.graph, order) > MANY * MOST_PRODUCTS:
@@ -80,8 +84,7 @@ def compressions(pattern: Pattern, symmetric: bool = False) -> dict[str, Compres
         if name == "mixed" or c.num_forward + c.num_reverse < SHARE * (n if name == "coloured forward" else m):
             kept[name] = Compression(pattern, c)
     if symmetric:
-        of_kept = [c.colouring.num_forward + REVERSE * c.colouring.num_reverse for c in kept.values()]
-        fewer = math.ceil(min([*of_kept, SHARE * n])) - 1
+        fewer = math.ceil(min([*map(_products, kept.values()), SHARE * n])) - 1
         star = colour_star(pattern, fewer) if fewer > 0 else None
         if star is not None:
             kept[STAR] = _starred(pattern, star)
@@ -131,10 +134,21 @@ def coloured_modes(
     pattern = whole_pattern(lin, order)
     if pattern is None:
         return {}
-    return {
-        name: emission(closed, lin, c, output, values)
-        for name, c in compressions(pattern, is_symmetric(lin, symmetry)).items()
-    }
+    return {name: emission(closed, lin, c, output, values) for name, c in _worth_a_look(lin, pattern, symmetry).items()}
+
+
+def _worth_a_look(lin: Linearisation, pattern: Pattern, symmetry: Symmetry | None) -> dict[str, Compression]:
+    """The compressed modes whose time is to be predicted; of long programs only the one with the fewest products."""
+    found = compressions(pattern, is_symmetric(lin, symmetry))
+    if len(found) > 1 and len(lin.steps) > LONG:
+        name = min(found, key=lambda name: _products(found[name]))
+        return {name: found[name]}
+    return found
+
+
+def _products(compressed: Compression) -> float:
+    """What the products of a compressed mode count, in JVPs."""
+    return compressed.colouring.num_forward + REVERSE * compressed.colouring.num_reverse
 
 
 def is_symmetric(lin: Linearisation, symmetry: Symmetry | None) -> bool:

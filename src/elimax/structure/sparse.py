@@ -18,11 +18,12 @@ from jax import lax
 
 from elimax.structure.arranged import arranged
 from elimax.structure.arrays import Masked, Value, as_array, as_array_over_labels, cast
+from elimax.structure.dense import dense
 from elimax.structure.dense_lanes import rows_of
 from elimax.structure.dense_staged import staged
-from elimax.structure.positions import positions
+from elimax.structure.positions import dense_term, hull, positions, term_ranges
 from elimax.structure.rowwise import Box, Member, Rowwise, Tree, rowwise
-from elimax.structure.term import Term
+from elimax.structure.term import Affine, Table, Term
 from elimax.structure.windows import Offset, needs_windows, nested, windowed
 
 _MOST_WRITTEN, _MOST_WRITTEN_APART = 1 << 18, 1 << 23
@@ -45,12 +46,14 @@ def coordinates(values: Sequence[Value], terms: Sequence[Term], dtype: Any, rank
     Returns:
       Indices, int32 [entries, rank], sorted and unique, which do not depend on values, and the values [entries].
     """
-    found = rowwise(tuple(terms)) if terms and rank else None
+    found, box = _regular(tuple(terms)) if terms and rank else (None, None)
     if found is None:
         return _by_table(values, terms, dtype, rank)
     apart = nested(found.tree)
     small = found.num_entries * rank <= (_MOST_WRITTEN_APART if apart else _MOST_WRITTEN)
     index = _known(known_indices(found)) if small else indices(found)
+    if box is not None:
+        return index, dense(values, terms, dtype, box).reshape(found.num_entries)
     return index, data_of(found, values, terms, dtype)
 
 
@@ -58,7 +61,7 @@ def static_indices(terms: Sequence[Term], rank: int) -> np.ndarray:
     """The indices of `coordinates` as a NumPy array int32 [entries, rank]."""
     if not terms or not rank:
         return np.zeros((1 if terms else 0, rank), np.int32)
-    found = rowwise(tuple(terms))
+    found, _ = _regular(tuple(terms))
     if found is None:
         return np.ascontiguousarray(_sorted(tuple(terms))[0].T)
     return known_indices(found)
@@ -68,8 +71,42 @@ def num_coordinates(terms: Sequence[Term], rank: int) -> int:
     """The number of entries of `coordinates`."""
     if not terms or not rank:
         return int(bool(terms))
-    found = rowwise(tuple(terms))
+    found, _ = _regular(tuple(terms))
     return _sorted(tuple(terms))[0].shape[1] if found is None else found.num_entries
+
+
+@functools.lru_cache(maxsize=256)
+def _regular(terms: tuple[Term, ...]) -> tuple[Rowwise | None, list[tuple[int, int]] | None]:
+    """The sorted coordinates of a block where they are regular, and the box that they fill where it is written as such.
+
+    A block that has a dense term beside others is a box, whatever the others are.
+    """
+    found = rowwise(terms)
+    if found is not None:
+        return found, None
+    outs, ins = hull(terms, "out"), hull(terms, "in")
+    box = [*outs, *ins]
+    if not any(_fills(term, box) for term in terms):
+        return None, None
+    return rowwise((dense_term(outs, ins),)), box
+
+
+def _fills(term: Term, box: Sequence[tuple[int, int]]) -> bool:
+    """Whether a term has an entry at every position of a box."""
+    axes = (*term.out_axes, *term.in_axes)
+    if term_ranges(term) != tuple(box) or any(isinstance(axis, Table) for axis in axes):
+        return False
+    parts = [sorted((abs(stride), label) for label, stride in axis.parts) for axis in axes if isinstance(axis, Affine)]
+    labels = [label for own in parts for _, label in own]
+    if len(set(labels)) < len(labels):
+        return False
+    for own in parts:
+        reach = 1
+        for stride, label in own:
+            if stride > reach:
+                return False
+            reach = stride * term.sizes[label]
+    return True
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from elimax.structure.canonical import sort_key
+from elimax.structure.numbering import numbered
 from elimax.structure.positions import dense_term, hull, positions
 from elimax.structure.recipes import Collect, Consolidation
 from elimax.structure.term import IndexTable, Kind, Table, Term
@@ -52,7 +53,7 @@ def consolidate(terms: tuple[Term, ...]) -> Consolidation:
         for axis, size in enumerate(box):
             index = index * size + (columns[axis] - starts[axis])
         flat.append(index)
-    unique, inverse = np.unique(np.concatenate(flat), return_inverse=True)
+    unique, places = numbered(flat)
     kind = Kind.VARIABLE if any(term.kind == Kind.VARIABLE for term in terms) else Kind.CONSTANT
     if 4 * unique.size >= total:
         term = dataclasses.replace(dense_term(outs, ins), kind=kind)
@@ -61,5 +62,4 @@ def consolidate(terms: tuple[Term, ...]) -> Consolidation:
     maps = [Table(0, IndexTable(row)) for row in where]
     num_out = len(outs)
     term = Term((unique.size,), tuple(maps[:num_out]), tuple(maps[num_out:]), (0,), kind)
-    bounds = np.cumsum([index.size for index in flat])[:-1]
-    return Consolidation(term, tuple(IndexTable(part) for part in np.split(inverse.ravel(), bounds)))
+    return Consolidation(term, tuple(IndexTable(own) for own in places))
