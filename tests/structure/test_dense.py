@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import elimax
 from elimax.structure import dense as ways
 from elimax.structure.arrays import Masked
 from elimax.structure.dense import dense
@@ -319,3 +320,27 @@ def test_rows_give_up_where_they_do_not_pay():
     assert plan_rows((band(0, 0, 0),), ranges((1, 5)), 1) is None
     many = tuple(band(0, 11, 0) for _ in range(5))
     assert plan_rows(many, ranges((12, 12)), 1) is None
+
+
+def blocks_on_diagonals(x):
+    u, v = x.reshape(2, -1)
+    framed = jnp.pad(u, 1)
+    return jnp.concatenate([framed[2:] * u - v**2, jnp.sin(v) * u - framed[:-2]])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_large_and_empty_boxes_are_filled_once(dtype):
+    x = jnp.linspace(0.1, 2.0, 600, dtype=dtype)
+    close = {"rtol": 1e-12 if dtype == "float64" else 1e-5, "atol": 1e-12 if dtype == "float64" else 1e-5}
+    jac = jax.jit(elimax.jacobian(blocks_on_diagonals))
+    assert jac.lower(x).as_text().count('"stablehlo.scatter"(') == 1
+    expected = jax.jacfwd(blocks_on_diagonals)(x)
+    np.testing.assert_allclose(jac(x), expected, **close)
+    batch = jax.jit(jax.vmap(elimax.jacobian(blocks_on_diagonals)))(jnp.stack([2 * x, x]))
+    np.testing.assert_allclose(batch[1], expected, **close)
+    weights = jnp.cos(jnp.arange(600 * 600.0, dtype=dtype)).reshape(600, 600)
+    found, by_jax = (
+        jax.jit(jax.grad(lambda x, j=j: jnp.sum(weights * j(blocks_on_diagonals)(x) ** 2)))(x)
+        for j in (elimax.jacobian, jax.jacfwd)
+    )
+    np.testing.assert_allclose(found, by_jax, **close)

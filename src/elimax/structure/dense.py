@@ -47,6 +47,9 @@ _SELECTS_AT_ONCE = 256
 among the operations that make it larger."""
 
 
+_LARGE = 1 << 18
+"""Elements of a box whose parts cost more to put together than what else is saved by writing them apart."""
+
 _DISPATCH = 20000
 """Time of handing a program to another thread, in units of one streamed entry."""
 
@@ -77,9 +80,12 @@ def dense(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Ra
         own = [without(term, q) for term in terms]
         return spread_out(dense(values, own, dtype, [*ranges[:q], *ranges[q + 1 :]]), p, q)
     pieces = _split(terms, ranges)
+    if pieces is not None and _is_empty(terms, shape):
+        arrays = [as_array(value, term.value_shape, dtype) for value, term in zip(values, terms, strict=True)]
+        return scatter(arrays, terms, dtype, ranges)
     if pieces is not None:
         axis, intervals = pieces
-        arrays: list[Any] = []
+        arrays = []
         for start, stop, members in intervals:
             inner = [*ranges[:axis], (start, stop), *ranges[axis + 1 :]]
             own = [values[m] for m in members], [terms[m] for m in members]
@@ -94,6 +100,11 @@ def dense(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Ra
         return batch >= _BATCH and batch * math.prod(shape) >= _BATCHED
 
     return staged(small, wide, is_wide, arrays, dtype)
+
+
+def _is_empty(terms: Sequence[Term], shape: Sequence[int]) -> bool:
+    """Whether a box is so large and so empty that filling it with zeros is most of the work, and is to be done once."""
+    return math.prod(shape) >= max(_LARGE, _BATCHED_SCATTER_COST * sum(term.num_entries for term in terms))
 
 
 @functools.lru_cache(maxsize=512)
