@@ -57,6 +57,10 @@ class ModeError(ElimaxError, ValueError):
     """The name of a mode is unknown, or the mode cannot be had for a function."""
 
 
+class TripLimitError(ElimaxError, RuntimeError):
+    """A loop would have gone on after as many turns as ``max_trips`` allows."""
+
+
 class PatternError(ElimaxError, ValueError):
     """A Jacobian has not the pattern that was asked for, or values do not belong to a pattern."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -11,66 +9,22 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 from jax import lax
 
-from elimax._jax.program import Equation, Value, _closed, as_function
+from elimax._jax.loops import Loop, read_loop
+from elimax._jax.program import _closed, as_function
 from elimax._jax.staged import Staged, staged_p
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Loop:
-    """A loop. Its operands are constants of the condition, constants of the body, carried values and slices.
-
-    Attributes:
-      body: closed jaxpr from constants, carried values and slices to carried values and stacked results.
-      cond: closed jaxpr from its constants and carried values to a boolean; None where the number of turns is known.
-      num_cond: number of constants of the condition.
-      skip: number of operands in front of the constants of the body: those of the condition alone, or none.
-      num_consts: number of constants of the body.
-      num_carried: number of carried values.
-      length: number of turns; None where it is known at run time only.
-      reverse: whether slices are taken, and results stacked, from the last to the first.
-      unroll: turns written out in a row.
-    """
-
-    body: Any
-    cond: Any
-    num_cond: int
-    skip: int
-    num_consts: int
-    num_carried: int
-    length: int | None
-    reverse: bool = False
-    unroll: Any = 1
-
-    @property
-    def first(self) -> int:
-        """Position of the first carried value among the operands."""
-        return self.skip + self.num_consts
-
-
-def loop_of(equation: Equation, values: Sequence[Value]) -> Loop | None:
-    """What an equation of a flat program says of a loop; None if it is none.
+def loop_of(name: str, params: dict[str, Any]) -> Loop | None:
+    """The loop of an equation, with one predicate also under `jax.vmap`; None if it is none.
 
     Args:
-      equation: the equation.
-      values: descriptions of the values of its program.
+      name: of its primitive.
+      params: of the equation.
     """
-    params = equation.params
-    if equation.name == "while":
-        body, cond = _closed(params["body_jaxpr"]), _closed(params["cond_jaxpr"])
-        own = params["cond_nconsts"], params["body_nconsts"]
-        if cond.out_avals[0].shape:
-            return _batched(body, cond, *own)
-        return Loop(body, cond, own[0], own[0], own[1], len(equation.outputs), None)
-    if equation.name != "scan":
-        return None
-    # What counts constants, carried values and slices has changed its name in JAX; ranks have not.
-    body = _closed(params["jaxpr"])
-    ins = [len(values[r.value].shape) for r in equation.inputs]
-    outs = [len(values[r.value].shape) for r in equation.outputs]
-    slices = sum(rank > len(a.shape) for rank, a in zip(ins, body.in_avals, strict=True))
-    carried = sum(rank == len(a.shape) for rank, a in zip(outs, body.out_avals, strict=True))
-    num_consts = len(ins) - slices - carried
-    return Loop(body, None, 0, 0, num_consts, carried, params["length"], params["reverse"], params.get("unroll", 1))
+    loop = read_loop(name, params)
+    if loop is None or loop.cond is None or not loop.cond.out_avals[0].shape:
+        return loop
+    return _batched(loop.body, loop.cond, loop.num_cond, loop.num_consts)
 
 
 def _batched(body: Any, cond: Any, num_cond: int, num_consts: int) -> Loop:
@@ -105,9 +59,9 @@ def _where(going: Any, new: Any, old: Any) -> Any:
     return lax.select_n(jnp.broadcast_to(going.reshape(shape), new.shape), old, new)
 
 
-def branches_of(equation: Equation) -> tuple[Any, ...] | None:
+def branches_of(name: str, params: dict[str, Any]) -> tuple[Any, ...] | None:
     """Closed jaxprs of the branches of an equation; None if it has none. Its first operand is their number."""
-    return tuple(map(_closed, equation.params["branches"])) if equation.name == "cond" else None
+    return tuple(map(_closed, params["branches"])) if name == "cond" else None
 
 
 def alone(closed: Any) -> Staged | None:

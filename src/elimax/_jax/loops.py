@@ -1,66 +1,60 @@
-"""Loops of a jaxpr, read alike in every version of JAX, and jaxprs with some of their equations replaced."""
+"""Loops of a jaxpr, read alike in every version of JAX."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
 from typing import Any
 
-import jax
-import jax.extend.core as jex
-import jax.numpy as jnp
-import numpy as np
-
-from elimax._jax.program import CALLS, MUTABLE, _called_names, _closed, as_function, bind
-
-REMAT = ("remat2", "checkpoint", "remat")
-"""Names of the primitive of `jax.checkpoint`."""
+from elimax._jax.chained import LOOP
+from elimax._jax.program import _closed, _names
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Scan:
-    """An equation of `jax.lax.scan`, or of a `fori_loop` with known bounds.
+class Loop:
+    """A loop. Its operands are constants of the condition, constants of the body, carried values and slices.
 
     Attributes:
-      body: closed jaxpr from constants, carries and one element of each xs to carries and one element of each ys.
-      num_consts: number of constants.
-      num_carry: number of carries.
-      length: number of turns.
-      reverse: whether it starts with the last elements.
+      body: closed jaxpr from constants, carried values and slices to carried values and stacked results.
+      cond: closed jaxpr from its constants and carried values to a boolean; None where the number of turns is known.
+      num_cond: number of constants of the condition.
+      skip: number of operands in front of the constants of the body: those of the condition alone, or none.
+      num_consts: number of constants of the body.
+      num_carried: number of carried values.
+      length: number of turns; None where it is known at run time only.
+      reverse: whether slices are taken, and results stacked, from the last to the first.
+      unroll: turns written out in a row.
     """
 
     body: Any
+    cond: Any
+    num_cond: int
+    skip: int
     num_consts: int
-    num_carry: int
-    length: int
-    reverse: bool
+    num_carried: int
+    length: int | None
+    reverse: bool = False
+    unroll: Any = 1
+
+    @property
+    def first(self) -> int:
+        """Position of the first carried value among the operands."""
+        return self.skip + self.num_consts
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class While:
-    """An equation of `jax.lax.while_loop`; its operands are constants of the condition, of the body, and carries.
+def read_loop(name: str, params: dict[str, Any]) -> Loop | None:
+    """The loop of an equation; None if it is none, or of a kind that is not known.
 
-    Attributes:
-      condition: closed jaxpr from its constants and the carries to a truth value.
-      body: closed jaxpr from its constants and the carries to the carries.
-      condition_consts: number of constants of the condition.
-      body_consts: number of constants of the body.
+    Args:
+      name: of its primitive.
+      params: of the equation.
     """
-
-    condition: Any
-    body: Any
-    condition_consts: int
-    body_consts: int
-
-
-def read_loop(equation: Any) -> Scan | While | None:
-    """The loop of an equation of a jaxpr; None if it is none, or of a kind that is not known."""
-    params = equation.params
-    if equation.primitive.name == "while":
-        return While(
-            _closed(params["cond_jaxpr"]), _closed(params["body_jaxpr"]), params["cond_nconsts"], params["body_nconsts"]
-        )
-    if equation.primitive.name != "scan":
+    if name == LOOP:
+        return params["rule"].loop
+    if name == "while":
+        body, cond = _closed(params["body_jaxpr"]), _closed(params["cond_jaxpr"])
+        own, num_consts = params["cond_nconsts"], params["body_nconsts"]
+        return Loop(body, cond, own, own, num_consts, len(body.out_avals), None)
+    if name != "scan":
         return None
     if "num_carry" in params:
         consts, carry = params["num_consts"], params["num_carry"]
@@ -68,131 +62,12 @@ def read_loop(equation: Any) -> Scan | While | None:
         consts, carry = (len(list(part)) for part in params["ft_in"].unpack()[:2])
     else:
         return None
-    if consts + carry > len(equation.invars) or carry > len(equation.outvars):
+    body, length = _closed(params["jaxpr"]), int(params["length"])
+    if consts + carry > len(body.in_avals) or carry > len(body.out_avals):
         return None
-    return Scan(_closed(params["jaxpr"]), consts, carry, int(params["length"]), bool(params["reverse"]))
-
-
-Replace = Callable[[Any, Sequence[Any], Sequence[bool]], "list[Any] | None"]
-"""Results of an equation on operands, given which of the results are read; None to leave it as it is."""
-
-
-def replaced(closed: Any, replace: Replace) -> Any:
-    """A closed jaxpr with equations replaced, also those of jaxprs within it.
-
-    Innermost equations come first: what ``replace`` is given has been gone through. Functions with rules of their own
-    (``custom_jvp``, ``custom_vjp``) are not entered.
-
-    Args:
-      closed: a closed jaxpr.
-      replace: gives the results of an equation.
-
-    Returns:
-      The closed jaxpr, the very same if nothing was replaced or there are side effects.
-    """
-    if closed.effects or _called_names(closed.jaxpr) & MUTABLE:
-        return closed
-    walk = _Walk(replace)
-    avals = [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in closed.in_avals]
-    result = jax.make_jaxpr(lambda *args: walk.run(closed, args))(*avals)
-    same = [(a.shape, a.dtype) for a in closed.out_avals] == [(a.shape, a.dtype) for a in result.out_avals]
-    return result if walk.count and same else closed
-
-
-class _Walk:
-    """Evaluates a jaxpr while replacing; counts how often it did."""
-
-    def __init__(self, replace: Replace):
-        self._replace = replace
-        self.count = 0
-
-    def run(self, closed: Any, args: Sequence[Any]) -> list[Any]:
-        jaxpr = closed.jaxpr
-        env: dict[Any, Any] = dict(zip(jaxpr.invars, args, strict=True))
-        env.update(zip(jaxpr.constvars, closed.consts, strict=True))
-        read = {a for e in jaxpr.eqns for a in e.invars if not isinstance(a, jex.Literal)} | {
-            a for a in jaxpr.outvars if not isinstance(a, jex.Literal)
-        }
-
-        def value(atom: Any) -> Any:
-            return atom.val if isinstance(atom, jex.Literal) else env[atom]
-
-        for equation in jaxpr.eqns:
-            operands = [value(atom) for atom in equation.invars]
-            wanted = [v in read for v in equation.outvars]
-            env.update(zip(equation.outvars, self._equation(equation, operands, wanted), strict=True))
-        return [value(atom) for atom in jaxpr.outvars]
-
-    def _equation(self, equation: Any, operands: list[Any], wanted: list[bool]) -> list[Any]:
-        before = self.count
-        inner = self._inner(equation)
-        equation = equation if inner is None else inner
-        if self.count == before:
-            inner = None
-        typed = [
-            literal(a) if isinstance(a, jex.Literal) else x for a, x in zip(equation.invars, operands, strict=True)
-        ]
-        found = self._replace(equation, typed, wanted)
-        if found is not None:
-            self.count += 1
-            return found
-        if inner is None:
-            return bind(equation)(*operands)
-        if equation.primitive.name in CALLS and equation.primitive.name not in REMAT:
-            return list(as_function(_closed(equation.params[CALLS[equation.primitive.name]]))(*operands))
-        return bind(equation)(*operands)
-
-    def _inner(self, equation: Any) -> Any:
-        """The equation with its bodies gone through; None if nothing changed."""
-        name = equation.primitive.name
-        if name == "scan" or name == "while" or name == "cond" or name in CALLS:
-            params, changed = dict(equation.params), False
-            for key, param in equation.params.items():
-                many = isinstance(param, tuple | list)
-                bodies = list(param) if many else [param]
-                if not bodies or not all(hasattr(getattr(b, "jaxpr", b), "eqns") for b in bodies):
-                    continue
-                new = [self._body(b) for b in bodies]
-                if any(a is not b for a, b in zip(new, bodies, strict=True)):
-                    changed = True
-                    params[key] = type(param)(new) if many else new[0]
-            return equation.replace(params=params) if changed else None
-        return None
-
-    def _body(self, body: Any) -> Any:
-        """A jaxpr parameter gone through, of the same kind and with the same constants; the same if nothing changed."""
-        walk = _Walk(self._replace)
-        closed = _closed(body)
-        avals = [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in closed.in_avals]
-        result = jax.make_jaxpr(lambda *args: walk.run(closed, args))(*avals)
-        same = [(a.shape, a.dtype, a.weak_type) for a in closed.out_avals] == [
-            (a.shape, a.dtype, a.weak_type) for a in result.out_avals
-        ]
-        open_one = not hasattr(body, "consts")
-        if not walk.count or not same or (open_one and result.consts):
-            return body
-        self.count += walk.count
-        return result.jaxpr if open_one else result
-
-
-def literal(atom: Any) -> np.ndarray:
-    """The value of a literal of a jaxpr."""
-    return np.asarray(atom.val, dtype=atom.aval.dtype)
-
-
-def equation_as_closed(equation: Any) -> Any:
-    """One equation as a closed jaxpr."""
-    avals = [jax.ShapeDtypeStruct(a.aval.shape, a.aval.dtype, weak_type=a.aval.weak_type) for a in equation.invars]
-    return jax.make_jaxpr(lambda *args: bind(equation)(*args))(*avals)
+    return Loop(body, None, 0, 0, consts, carry, length, bool(params["reverse"]), params.get("unroll", 1))
 
 
 def has_loops(closed: Any) -> bool:
     """Whether there is a loop anywhere in a closed jaxpr."""
-    from elimax._jax.program import _names
-
-    return any(name in ("scan", "while") for name in _names(closed.jaxpr))
-
-
-def as_arrays(operands: Sequence[Any]) -> list[Any]:
-    """Operands as arrays of JAX."""
-    return [jnp.asarray(x) for x in operands]
+    return any(name in ("scan", "while", LOOP) for name in _names(closed.jaxpr))

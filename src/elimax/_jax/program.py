@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.core
 import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
@@ -119,6 +120,11 @@ def trace(fun: Callable[..., Sequence[Any]], args: Sequence[Any]) -> Any:
 def as_function(closed: Any) -> Callable[..., list[Any]]:
     """A closed jaxpr as a function of arrays."""
     return jex.jaxpr_as_fun(closed)
+
+
+def evaluated(jaxpr: Any, constants: Sequence[Any], args: Sequence[Any]) -> list[Any]:
+    """Results of an open jaxpr."""
+    return jax.core.eval_jaxpr(jaxpr, constants, *args)
 
 
 def is_inexact(dtype: Any) -> bool:

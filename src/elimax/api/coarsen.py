@@ -19,6 +19,7 @@ from elimax._jax.program import has_symbolic_shapes
 from elimax._jax.staged import is_local, lift
 from elimax.api.argnums import normalise_argnums
 from elimax.api.fallback import NEEDS_VALUES
+from elimax.api.first_order import trips_of
 from elimax.api.metadata import check_callable, function_name, wraps
 from elimax.errors import ArgnumsError, ArgumentError, ElimaxWarning
 from elimax.execute.coarse import Decision, Segment
@@ -38,6 +39,7 @@ def coarsen(
     form: str = "auto",
     elementary: str = "exact",
     when: str = "auto",
+    max_trips: int | None = None,
 ) -> Callable[..., Any]:
     """The same function, with a local Jacobian in the place of a tape.
 
@@ -65,6 +67,7 @@ def coarsen(
       form: as for ``jacobian``.
       elementary: as for ``jacobian``.
       when: ``"auto"`` compares as told above; ``"always"`` takes the local Jacobian wherever there is one.
+      max_trips: as for ``jacobian``, of values too. Under ``jit`` there is NaN in place of an error.
 
     Returns:
       A function with the arguments of ``fun``.
@@ -91,7 +94,7 @@ def coarsen(
         raise ValueError(f"when must be one of {', '.join(map(repr, WHEN))}, got {when!r}.")
     static = normalise_argnums(static_argnums, "static_argnums")
     numbers = (static,) if isinstance(static, int) else static
-    coarsened = Coarsened(fun, numbers, order, cost, form, elementary, when == "always")
+    coarsened = Coarsened(fun, numbers, order, cost, form, elementary, when == "always", trips_of(max_trips))
 
     @wraps(fun, "{fun}, differentiated by its local Jacobian.")
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -111,14 +114,22 @@ class Coarsened:
     """A function and how its local Jacobian is computed; see `coarsen` for the arguments."""
 
     def __init__(
-        self, fun: Any, static: tuple[int, ...], order: Any, cost: str, form: str, elementary: str, always: bool
+        self,
+        fun: Any,
+        static: tuple[int, ...],
+        order: Any,
+        cost: str,
+        form: str,
+        elementary: str,
+        always: bool,
+        max_trips: int | None,
     ):
         for option, value, valid in (("form", form, execute.FORMS), ("elementary", elementary, execute.ELEMENTARY)):
             if value not in valid:
                 raise ValueError(f"{option} must be one of {', '.join(map(repr, valid))}, got {value!r}.")
         self.fun, self.name = fun, function_name(fun)
         self._static = static
-        self._options = (order, cost, form, elementary, always)
+        self._options = (order, cost, form, elementary, always, max_trips)
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Calls the function so that its derivative is known."""

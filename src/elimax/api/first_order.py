@@ -31,6 +31,7 @@ class Method:
       layout: ``"batch-first"`` or ``"batch-last"``, see ``jacobian``.
       elementary: ``"exact"`` or ``"vector"``, see ``jacobian``.
       max_memory: bytes that are not to be exceeded, or None.
+      max_trips: turns after which loops are ended, or None.
       input_dtypes: blocks get the dtype of the input, as in jacrev, instead of that of the output.
     """
 
@@ -41,6 +42,7 @@ class Method:
     layout: str = "batch-first"
     elementary: str = "exact"
     max_memory: float | None = None
+    max_trips: int | None = None
     input_dtypes: bool = False
 
 
@@ -58,6 +60,7 @@ def jacobian(
     layout: str = "batch-first",
     elementary: str = "exact",
     max_memory: float | str | None = None,
+    max_trips: int | None = None,
 ) -> Callable[..., Any]:
     """Jacobian of ``fun`` by vertex elimination; takes the place of ``jax.jacfwd`` and ``jax.jacrev``.
 
@@ -101,6 +104,10 @@ def jacobian(
       max_memory: bytes, or a text such as ``"2 GB"``, that the predicted peak of memory is not to exceed, without a
         batch. Where elimination does, another mode is taken that does not, some directions at a time if need be. None
         only refuses a dense Jacobian that is larger than the memory of the machine.
+      max_trips: the number of turns after which a loop that ends by a condition is ended. A TripLimitError is raised
+        then; under ``jit`` and other transformations, which cannot raise, all inexact results and their derivatives
+        are NaN. Loops within functions with rules of their own (``custom_jvp``, ``custom_vjp``) and
+        loops that are closed into formulas are not counted.
 
     Returns:
       A function with the arguments of ``fun`` that returns the Jacobian, or the pair of it and the auxiliary data.
@@ -109,6 +116,7 @@ def jacobian(
       TypeError: ``fun`` is not callable or ``argnums`` no integers; when called, inputs or outputs of a wrong type.
       ValueError: ``output`` is unknown; when called, ``argnums`` out of range, or an order or plan that does not fit;
         a MemoryLimitError if the Jacobian does not fit into memory, or no way to it.
+      TripLimitError: a loop would have gone on after ``max_trips`` turns; a RuntimeError.
 
     Example:
       >>> import jax.numpy as jnp
@@ -121,7 +129,10 @@ def jacobian(
     """
     options = Options(has_aux, holomorphic, allow_int)
     run = _differentiated(
-        fun, argnums, options, Method(order, cost, output, form, layout, elementary, limit_of(max_memory))
+        fun,
+        argnums,
+        options,
+        Method(order, cost, output, form, layout, elementary, limit_of(max_memory), trips_of(max_trips)),
     )
 
     @wraps(fun, f"Jacobian of {{fun}} with respect to positional argument(s) {argnums}, with the arguments of {{fun}}.")
@@ -146,6 +157,7 @@ def value_and_jacobian(
     layout: str = "batch-first",
     elementary: str = "exact",
     max_memory: float | str | None = None,
+    max_trips: int | None = None,
 ) -> Callable[..., Any]:
     """Value and Jacobian of ``fun`` from one trace; ``jax.value_and_grad`` for functions of any output.
 
@@ -162,6 +174,7 @@ def value_and_jacobian(
       layout: as for ``jacobian``.
       elementary: as for ``jacobian``.
       max_memory: as for ``jacobian``.
+      max_trips: as for ``jacobian``.
 
     Returns:
       A function with the arguments of ``fun`` that returns ``(value, jacobian)``, or ``((value, aux), jacobian)``.
@@ -178,7 +191,10 @@ def value_and_jacobian(
     """
     options = Options(has_aux, holomorphic, allow_int, with_value=True)
     run = _differentiated(
-        fun, argnums, options, Method(order, cost, output, form, layout, elementary, limit_of(max_memory))
+        fun,
+        argnums,
+        options,
+        Method(order, cost, output, form, layout, elementary, limit_of(max_memory), trips_of(max_trips)),
     )
     doc = f"Value and Jacobian of {{fun}} with respect to positional argument(s) {argnums}."
 
@@ -195,6 +211,13 @@ def limit_of(max_memory: float | str | None) -> float | None:
     return None if max_memory is None else parse_bytes(max_memory)
 
 
+def trips_of(max_trips: int | None) -> int | None:
+    """A number of turns, checked."""
+    if max_trips is None or (isinstance(max_trips, int) and not isinstance(max_trips, bool) and max_trips > 0):
+        return max_trips
+    raise ValueError(f"max_trips must be a number of turns, at least 1, or None, got {max_trips!r}.")
+
+
 def _differentiated(
     fun: Any,
     argnums: Any,
@@ -202,6 +225,7 @@ def _differentiated(
     method: Method,
     *,
     on_trace: Callable[[Any], None] | None = None,
+    on_ended: Callable[[Any], None] | None = None,
     symmetry: execute.Symmetry | None = None,
 ) -> Callable[..., tuple[Any, Any, Any]]:
     """The function ``(args, kwargs) -> (value, tree of blocks, aux)``, after the checks that need no arguments.
@@ -212,6 +236,7 @@ def _differentiated(
       options: what is asked of it.
       method: how it is computed.
       on_trace: called with the traced function.
+      on_ended: called with whether loops were ended, in place of an error.
       symmetry: of the blocks, where ``fun`` is the Jacobian of a function that tells about itself.
     """
     check_callable(fun)
@@ -257,8 +282,10 @@ def _differentiated(
                     layout=method.layout,
                     elementary=method.elementary,
                     max_memory=method.max_memory,
+                    max_trips=method.max_trips,
                     name=name,
                     on_trace=see,
+                    on_ended=on_ended,
                     symmetry=symmetry,
                 )
             except Exception as error:  # the function needs values, or it is wrong, or elimax is
@@ -273,14 +300,17 @@ def _differentiated(
     return run
 
 
-def reverse_jacobian(fun: Any, argnums: Any, options: Options, symmetry: execute.Symmetry) -> Callable[..., Any]:
+def reverse_jacobian(
+    fun: Any, argnums: Any, options: Options, symmetry: execute.Symmetry, max_trips: int | None = None
+) -> Callable[..., Any]:
     """The inner Jacobian of a Hessian: dtype rules and block dtypes of jacrev, order found by search."""
     run = _differentiated(
         fun,
         argnums,
         dataclasses.replace(options, rule=Rule.REVERSE),
-        Method(form="plain", input_dtypes=True),
+        Method(form="plain", input_dtypes=True, max_trips=max_trips),
         on_trace=symmetry.see,
+        on_ended=symmetry.tell,
     )
 
     @wraps(fun, "Inner Jacobian of {fun}.")

@@ -11,7 +11,7 @@ from elimax import execute
 from elimax.api.argnums import make_call, normalise_argnums
 from elimax.api.coarsen import coarsened_of
 from elimax.api.endpoints import Rule
-from elimax.api.first_order import limit_of, reverse_jacobian
+from elimax.api.first_order import limit_of, reverse_jacobian, trips_of
 from elimax.api.flat import FlatFunction, Options
 from elimax.api.metadata import check_callable, function_name
 from elimax.execute.measure import measured_plan
@@ -34,6 +34,7 @@ def plan(
     measure: bool = False,
     batch: int = 1,
     max_memory: float | str | None = None,
+    max_trips: int | None = None,
     hessian: bool = False,
     **kwargs: Any,
 ) -> Any:
@@ -62,6 +63,7 @@ def plan(
         and JAX's modes on the device, with random arguments, and keep the fastest; ``print(plan)`` tells the times.
       batch: number of points at once that ``measure`` is to time, as under ``jax.vmap``.
       max_memory: as for ``jacobian``, for dense output; the plan then names the mode, and the directions at a time.
+      max_trips: as for ``jacobian``; the plan is that of a function whose loops are ended.
       hessian: plan the Hessian instead, which is the Jacobian of the program that accumulates a Jacobian; the plan then
         tells what share of the entries is taken from their mirror image, and serves as ``order=`` of ``hessian``.
       **kwargs: keyword arguments of ``fun``.
@@ -82,7 +84,7 @@ def plan(
     options = Options(has_aux, holomorphic, allow_int)
     symmetry = execute.Symmetry() if hessian else None
     if symmetry is not None:
-        fun = reverse_jacobian(fun, argnums, options, symmetry)
+        fun = reverse_jacobian(fun, argnums, options, symmetry, trips_of(max_trips))
         options = dataclasses.replace(options, rule=Rule.FORWARD)
     flat = FlatFunction(fun, name, call, dataclasses.replace(options, abstract=True))
 
@@ -101,6 +103,7 @@ def plan(
         executor=executor,
         progress=progress,
         max_memory=limit_of(max_memory),
+        max_trips=trips_of(max_trips),
         name=name,
         on_trace=see,
         symmetry=symmetry,

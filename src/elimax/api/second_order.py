@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from elimax.api.first_order import Method, forward_jacobian, limit_of, reverse_jacobian
+from elimax.api.first_order import Method, forward_jacobian, limit_of, reverse_jacobian, trips_of
 from elimax.api.flat import Options
 from elimax.api.metadata import wraps
 from elimax.execute import Symmetry
@@ -24,6 +24,7 @@ def hessian(
     layout: str = "batch-first",
     elementary: str = "exact",
     max_memory: float | str | None = None,
+    max_trips: int | None = None,
 ) -> Callable[..., Any]:
     """Hessian of ``fun``: the Jacobian, by vertex elimination, of the program that accumulates its Jacobian.
 
@@ -42,6 +43,7 @@ def hessian(
       layout: as for ``jacobian``.
       elementary: as for ``jacobian``.
       max_memory: as for ``jacobian``.
+      max_trips: as for ``jacobian``.
 
     Returns:
       A function with the arguments of ``fun`` that returns the Hessian, or the pair of it and the auxiliary data.
@@ -59,8 +61,8 @@ def hessian(
     """
     options = Options(has_aux, holomorphic)
     symmetry = Symmetry()
-    inner = reverse_jacobian(fun, argnums, options, symmetry)
-    method = Method(order, cost, output, form, layout, elementary, limit_of(max_memory))
+    inner = reverse_jacobian(fun, argnums, options, symmetry, trips_of(max_trips))
+    method = Method(order, cost, output, form, layout, elementary, limit_of(max_memory), trips_of(max_trips))
     run = forward_jacobian(inner, argnums, options, method, symmetry)
 
     @wraps(fun, f"Hessian of {{fun}} with respect to positional argument(s) {argnums}, with the arguments of {{fun}}.")

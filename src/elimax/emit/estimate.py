@@ -11,8 +11,9 @@ import math
 from typing import Any
 
 from elimax._jax import Equation, Program, inline
+from elimax._jax.chained import LOOP
 from elimax._jax.control import alone
-from elimax._jax.program import nested
+from elimax._jax.program import nested, primitive_names
 from elimax.emit import kernel
 from elimax.emit.machines import current
 from elimax.emit.model import CALLED, SERIES, SLOW, predict
@@ -21,6 +22,9 @@ from elimax.emit.scalars import ScalarProgram
 
 TURNS = 64
 """Assumed number of turns of a loop whose number is not known."""
+
+BITS = 7
+"""The same for a loop over the bits of a number of turns."""
 
 EQUATION = 30.0
 """Nanoseconds for an operation, whatever its size."""
@@ -75,13 +79,32 @@ def _program(program: Program) -> float:
     return sum(_equation(program, equation) for equation in program.equations)
 
 
+def _turns(bodies: list[Any]) -> int:
+    """How often a loop turns whose end is not known; one that shifts a number goes through its bits."""
+    return BITS if any("shift_right_logical" in primitive_names(body) for body in bodies) else TURNS
+
+
+def _chained(kind: str, rule: Any, active: tuple[int, ...] = (), lanes: tuple[int, ...] = (), **_: Any) -> float:
+    """A loop that is differentiated in both directions; on the way back, turns are run again twice."""
+    turns = rule.length
+    if turns is None:
+        turns = TURNS if rule.loop is None else _turns([rule.loop.body])
+    if kind in ("", "_tangent", "_product"):
+        return turns * math.prod(lanes) * estimate((rule.along(active) if kind else rule).example())
+    if kind == "_curvature":
+        rule, active = rule.along(active), tuple(rule.place(active)[k] for k in active)
+    return turns * (estimate(rule.example()) + math.prod(lanes) * estimate(rule.example(active)))
+
+
 def _equation(program: Program, equation: Equation) -> float:
+    if equation.name.startswith(LOOP):
+        return _chained(equation.name.removeprefix(LOOP), **equation.params)
     inner = nested(equation)
     if equation.name == "scan":
         stacked = sum(math.prod(program.values[r.value].shape) for r in equation.outputs)
         return equation.params["length"] * sum(map(estimate, inner)) + STACKED * stacked
     if equation.name == "while":
-        return TURNS * sum(map(estimate, inner))
+        return _turns(inner) * sum(map(estimate, inner))
     if equation.name == "cond":
         return max(map(estimate, inner), default=0.0)
     if inner:

@@ -20,16 +20,17 @@ LARGE = 1 << 20
 """Arrays over all turns with more elements than this are not made where a turn has smaller ones."""
 
 
-def closed_loops(closed: Any) -> tuple[Any, tuple[Closed, ...]]:
+def closed_loops(closed: Any, record: bool = True) -> tuple[Any, tuple[Closed, ...]]:
     """A traced function without the loops that have a closed form, and what was closed.
 
     Args:
       closed: its closed jaxpr.
+      record: whether a number of turns that no counter decides may be found by running a loop.
     """
     if has_symbolic_shapes(closed):
         return closed, ()
     try:
-        return close_loops(closed, _choice)
+        return close_loops(closed, _choice, record)
     except Exception as error:  # a defect of elimax is no reason to fail where JAX does not
         warnings.warn(
             f"loops are left as they are ({type(error).__name__}: {error}). This is a defect of elimax; please report "

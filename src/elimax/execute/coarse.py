@@ -20,6 +20,8 @@ from elimax.emit.estimate import EQUATION, PRODUCT, estimate
 from elimax.emit.scalarise import scalarise
 from elimax.errors import ElimaxError, ElimaxWarning, StructureError
 from elimax.execute.closing import closed_loops
+from elimax.execute.control.bounds import bounded, check_ended
+from elimax.execute.control.chaining import chained
 from elimax.execute.kept import Layout, push
 from elimax.execute.preaccumulate import Preaccumulation, preaccumulate
 
@@ -27,10 +29,14 @@ MOST_KEPT = 1 << 24
 """More elements than this are not kept, even where JAX has no reverse mode."""
 
 SLOWER = 2.0
-"""A local Jacobian may be predicted to take so many times longer than JAX's tape, which the model prices too low."""
+"""A local Jacobian may be predicted to take so many times longer than JAX's tape, which the model prices too low; but
+no more times than it keeps less."""
 
 DIRECTION = 3.0
 """One direction of forward mode takes at most so many times longer than the function (Griewank and Walther, 3.2)."""
+
+LESS = 4
+"""A tape this many times smaller is worth running turns of loops again."""
 
 SCALAR = 1.0
 """Nanoseconds for an operation of a program on scalars."""
@@ -47,6 +53,7 @@ class Decision:
       tape: number of elements that JAX keeps; None if it has no reverse mode, or it was not looked at.
       arrays: number of arrays that hold the former and the latter.
       seconds: predicted times of gradient by local Jacobian and by JAX, if both were predicted.
+      backwards: whether JAX's derivative is taken with loops that keep few of their states.
       directional: whether one direction of forward mode is left to JAX.
     """
 
@@ -57,6 +64,7 @@ class Decision:
     arrays: tuple[int, int] | None = None
     seconds: tuple[float, float] | None = None
     directional: bool = False
+    backwards: bool = False
 
     def __str__(self) -> str:
         """The decision in words."""
@@ -75,22 +83,48 @@ class Segment:
       form: as for `elimax.execute.evaluate`.
       elementary: as for `elimax.execute.evaluate`.
       always: whether the local Jacobian is used even where it does not pay.
+      max_trips: turns after which loops are ended; None for no such limit.
     """
 
-    def __init__(self, name: str, closed: Any, order: Any, cost: str, form: str, elementary: str, always: bool = False):
-        self.name, self._whole, self._always = name, closed, always
+    def __init__(
+        self,
+        name: str,
+        closed: Any,
+        order: Any,
+        cost: str,
+        form: str,
+        elementary: str,
+        always: bool = False,
+        max_trips: int | None = None,
+    ):
+        self.name, self._unbounded, self._always, self._limit = name, closed, always, max_trips
         self._order, self._cost, self._form, self._elementary = order, cost, form, elementary
-        self._plain = as_function(closed)
+        self._whole = bounded(closed, max_trips)
+        self._plain = as_function(self._whole)
         self._decided: dict[tuple[bool, ...], tuple[Decision, Preaccumulation | None]] = {}
 
     @functools.cached_property
     def closed(self) -> Any:
         """The function that is differentiated: without the loops that have a closed form."""
-        return closed_loops(self._whole)[0]
+        found, loops = closed_loops(self._unbounded, record=self._limit is None)
+        return bounded(found, self._limit) if loops else self._whole
+
+    @functools.cached_property
+    def backwards(self) -> Any:
+        """The function with loops that can be differentiated backwards, and keep few of their states."""
+        return chained(self.closed, scans=True)
 
     def __call__(self, *operands: Any) -> list[Any]:
         """Results of the function."""
-        return list(self._plain(*operands))
+        return self._checked(self._plain(*operands))
+
+    def _checked(self, results: Sequence[Any]) -> list[Any]:
+        """Results, or what follows for each, without whether a loop was ended; that is looked at."""
+        if self._limit is None:
+            return list(results)
+        if results[-1] is not None:
+            check_ended(results[-1], self._limit, self.name)
+        return list(results[:-1])
 
     def decide(self, active: Sequence[bool]) -> tuple[Decision, Preaccumulation | None]:
         """What is done where some arguments are differentiated, known from shapes alone."""
@@ -108,9 +142,15 @@ class Segment:
         if not any(active):
             results = self(*primals)
             return results, [None] * len(results)
+        results, pushed = self._jvp(active, primals, tangents)
+        return self._checked(results), pushed if self._limit is None else pushed[:-1]
+
+    def _jvp(
+        self, active: tuple[bool, ...], primals: Sequence[Any], tangents: Sequence[Any]
+    ) -> tuple[list[Any], list[Any]]:
         decision, found = self.decide(active)
         if not decision.coarse or found is None:
-            return self._left_alone(primals, tangents)
+            return self._left_alone(primals, tangents, decision.backwards)
         if decision.directional:
             return self._either_way(found, primals, tangents)
         results, arrays = found(primals, self.name, self._form, self._elementary)
@@ -136,7 +176,7 @@ class Segment:
             return [pushed[k] for k in moving]
 
         rule = Directional(
-            lambda xs: self(*xs),
+            lambda xs: list(self._plain(*xs)),
             along,
             lambda xs: found(xs, self.name, self._form, self._elementary),
             product,
@@ -146,9 +186,12 @@ class Segment:
         results, pushed = directional(rule, primals, [tangents[k] for k in active])
         return results, _full(len(outputs), moving, pushed)
 
-    def _left_alone(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    def _left_alone(
+        self, primals: Sequence[Any], tangents: Sequence[Any], backwards: bool = False
+    ) -> tuple[list[Any], list[Any]]:
         active = [k for k, t in enumerate(tangents) if t is not None]
-        fun = functools.partial(_chosen, as_function(self.closed), tuple(primals), active)
+        program = self.backwards if backwards else self.closed
+        fun = functools.partial(_chosen, as_function(program), tuple(primals), active)
         results, pushed = jax.jvp(fun, [primals[k] for k in active], [tangents[k] for k in active])
         return results, [None if t.dtype == jax.dtypes.float0 else t for t in pushed]
 
@@ -168,13 +211,44 @@ class Segment:
         if any(jnp.issubdtype(a.dtype, jnp.complexfloating) for a in (*moved, *self.closed.out_avals)):
             return Decision(False, "there are complex arguments or results"), None
         reverse = backward(self.closed, active)
+        other = None if self.backwards is self.closed else backward(self.backwards, active)
+        if reverse is None and other is not None:
+            return self._with_loops(active, other)
         size = sum(math.prod(a.shape) for a in moved) * sum(
             math.prod(a.shape) for a in self.closed.out_avals if jnp.issubdtype(a.dtype, jnp.inexact)
         )
         if reverse is None and size > MOST_KEPT:
             return Decision(False, f"the Jacobian has {size:,} elements, too many for want of a reverse mode"), None
+        found = self._preaccumulated(active)
+        if isinstance(found, Decision):
+            return found, None
+        kept = sum(math.prod(a.shape) for a in found.kept)
+        if reverse is None:
+            reason = f"JAX has no reverse mode here; the local Jacobian keeps {kept:,} elements"
+            return Decision(True, reason, kept), found
+        tape = reverse.size
+        arrays = len(found.kept), len(reverse.kept)
+        plural = "" if arrays[0] == 1 else "s"
+        numbers = f"it keeps {kept:,} elements in {arrays[0]:,} array{plural}, JAX's tape {tape:,} in {arrays[1]:,}"
+        if self._always:
+            return Decision(True, f"asked for; {numbers}", kept, tape, arrays), found
+        slower = min(SLOWER, tape / max(kept, 1))
+        if kept >= tape or (own := _seconds(found, kept)) > slower * 1e-9 * estimate(reverse.closed):
+            saved = self._saved(reverse, other)
+            if saved is not None:
+                return saved, None
+        if kept >= tape:
+            return Decision(False, f"a local Jacobian does not keep less: {numbers}", kept, tape, arrays), None
+        own, theirs = _seconds(found, kept), 1e-9 * estimate(reverse.closed)
+        times = f"predicted time of a gradient {1e6 * own:,.1f} us, by JAX {1e6 * theirs:,.1f} us"
+        if own > slower * theirs:
+            return Decision(False, f"a local Jacobian takes too long: {times}", kept, tape, arrays, (own, theirs)), None
+        return Decision(True, f"{numbers}; {times}", kept, tape, arrays, (own, theirs)), found
+
+    def _preaccumulated(self, active: tuple[bool, ...]) -> Preaccumulation | Decision:
+        written = None if self.closed is self._whole else self._whole
         try:
-            found = preaccumulate(self.closed, active, self._order, self._cost, self.name)
+            return preaccumulate(self.closed, active, self._order, self._cost, self.name, written)
         except Exception as error:  # a defect of elimax is no reason to fail where JAX does not
             if isinstance(error, ElimaxError) and not isinstance(error, StructureError):
                 raise
@@ -184,24 +258,37 @@ class Segment:
                 ElimaxWarning,
                 stacklevel=2,
             )
-            return Decision(False, reason), None
+            return Decision(False, reason)
+
+    def _with_loops(self, active: tuple[bool, ...], other: Backward) -> tuple[Decision, Preaccumulation | None]:
+        """Where JAX has no reverse mode for want of one through loops: which way is predicted to be faster."""
+        moved = sum(math.prod(a.shape) for a, b in zip(self.closed.in_avals, active, strict=True) if b)
+        results = sum(math.prod(a.shape) for a in self.closed.out_avals if jnp.issubdtype(a.dtype, jnp.inexact))
+        theirs = 1e-9 * estimate(other.closed)
+        numbers = f"keeps {other.size:,} elements, predicted time of a gradient {1e6 * theirs:,.1f} us"
+        if moved * results > MOST_KEPT:
+            reason = f"the Jacobian has {moved * results:,} elements; loops are run backwards, which {numbers}"
+            return Decision(False, reason, None, other.size, backwards=True), None
+        found = self._preaccumulated(active)
+        if isinstance(found, Decision):
+            return dataclasses.replace(found, backwards=True), None
         kept = sum(math.prod(a.shape) for a in found.kept)
-        if reverse is None:
-            reason = f"JAX has no reverse mode here; the local Jacobian keeps {kept:,} elements"
-            return Decision(True, reason, kept), found
-        tape = sum(math.prod(a.shape) for a in reverse.kept)
-        arrays = len(found.kept), len(reverse.kept)
-        plural = "" if arrays[0] == 1 else "s"
-        numbers = f"it keeps {kept:,} elements in {arrays[0]:,} array{plural}, JAX's tape {tape:,} in {arrays[1]:,}"
-        if self._always:
-            return Decision(True, f"asked for; {numbers}", kept, tape, arrays), found
-        if kept >= tape:
-            return Decision(False, f"a local Jacobian does not keep less: {numbers}", kept, tape, arrays), None
-        own, theirs = _seconds(found, kept), 1e-9 * estimate(reverse.closed)
-        times = f"predicted time of a gradient {1e6 * own:,.1f} us, by JAX {1e6 * theirs:,.1f} us"
+        own = _seconds(found, kept)
+        if own > theirs and not self._always:
+            reason = f"loops are run backwards, which {numbers}; a local Jacobian takes {1e6 * own:,.1f} us"
+            return Decision(False, reason, kept, other.size, None, (own, theirs), backwards=True), None
+        reason = f"JAX has no reverse mode here; the local Jacobian keeps {kept:,} elements"
+        return Decision(True, f"{reason}, predicted time of a gradient {1e6 * own:,.1f} us", kept), found
+
+    def _saved(self, reverse: Backward, other: Backward | None) -> Decision | None:
+        """JAX's own derivative with loops that keep much less than its tape, if that takes little longer."""
+        if other is None or LESS * other.size > reverse.size:
+            return None
+        own, theirs = 1e-9 * estimate(other.closed), 1e-9 * estimate(reverse.closed)
         if own > SLOWER * theirs:
-            return Decision(False, f"a local Jacobian takes too long: {times}", kept, tape, arrays, (own, theirs)), None
-        return Decision(True, f"{numbers}; {times}", kept, tape, arrays, (own, theirs)), found
+            return None
+        reason = f"loops are run backwards from {other.size:,} elements, JAX's tape has {reverse.size:,}"
+        return Decision(False, reason, None, reverse.size, None, (own, theirs), backwards=True)
 
 
 def _pushed(layout: Layout, arrays: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
@@ -227,6 +314,11 @@ class Backward:
 
     kept: list[Any]
     closed: Any
+
+    @property
+    def size(self) -> int:
+        """Number of elements that are kept."""
+        return sum(math.prod(a.shape) for a in self.kept)
 
 
 def backward(closed: Any, active: Sequence[bool]) -> Backward | None:

@@ -19,6 +19,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from elimax._jax import Equation
+from elimax._jax.loops import Loop, read_loop
 from elimax._jax.program import nested, subprograms
 from elimax.elimination.steps import Step
 from elimax.execute.modes import MOST_PRODUCTS, products
@@ -110,12 +111,11 @@ def _csr(rows: np.ndarray, columns: np.ndarray, size: tuple[int, int]) -> Matrix
 def _operator(equation: Equation, local: Opaque, lin: Linearisation) -> Matrix | None:
     """Pattern of an operator from the active operands to the active results, both joined; None if it is dense."""
     values = lin.program.values
-    ins, outs = [values[r.value] for r in equation.inputs], [values[r.value] for r in equation.outputs]
+    ins = [values[r.value] for r in equation.inputs]
     try:
-        if equation.name == "scan":
-            found = _scan(equation, [v.shape for v in ins], [v.shape for v in outs])
-        elif equation.name == "while":
-            found = _while(equation, [math.prod(v.shape) for v in ins])
+        loop = read_loop(equation.name, equation.params)
+        if loop is not None:
+            found = _while(loop, [math.prod(v.shape) for v in ins]) if loop.length is None else _scan(loop)
         elif equation.name == "cond":
             found = _branches(equation)
         elif equation.name == "custom_linear_solve":
@@ -190,10 +190,9 @@ def _closure(step: Matrix, turns: int | None) -> Matrix:
     return reach if turns is None or turns > 0 else sp.eye_array(step.shape[0], dtype=bool, format="csr")
 
 
-def _while(equation: Equation, widths: Sequence[int]) -> Matrices:
-    conditions, constants = equation.params["cond_nconsts"], equation.params["body_nconsts"]
-    body = equation.params["body_jaxpr"]
-    found = _body(body if hasattr(body, "consts") else nested(equation)[1])
+def _while(loop: Loop, widths: Sequence[int]) -> Matrices:
+    conditions, constants = loop.num_cond, loop.num_consts
+    found = _body(loop.body)
     sizes = [row[0].shape[0] for row in found] if found and found[0] else []
     own = [[row[constants + k] for k in range(len(found))] for row in found]
     reach = _closure(_joined(own, sizes, sizes), None)
@@ -248,16 +247,13 @@ def _solve(equation: Equation, widths: Sequence[int]) -> Matrices:
     return [_split(rows, widths) for rows in _rows(sp.hstack(columns, format="csr"), heights)]
 
 
-def _scan(equation: Equation, ins: Sequence[tuple[int, ...]], outs: Sequence[tuple[int, ...]]) -> Matrices:
+def _scan(loop: Loop) -> Matrices:
     """A loop with a known number of turns; operands are constants, carried values and slices, in this order."""
-    (closed,) = nested(equation)
+    closed, length, num_carried = loop.body, loop.length or 0, loop.num_carried
     found = _body(closed)
-    length = equation.params["length"]
-    num_slices = sum(len(shape) > len(a.shape) for shape, a in zip(ins, closed.in_avals, strict=True))
-    num_carried = sum(len(shape) == len(a.shape) for shape, a in zip(outs, closed.out_avals, strict=True))
     sizes = [math.prod(a.shape) for a in closed.in_avals]
     heights = [math.prod(a.shape) for a in closed.out_avals]
-    first, last = len(ins) - num_slices - num_carried, len(ins) - num_slices
+    first, last = loop.num_consts, loop.num_consts + num_carried
     constants, carried, slices = sizes[:first], sizes[first:last], sizes[last:]
 
     def part(rows: slice, columns: slice) -> Matrix:
@@ -275,7 +271,7 @@ def _scan(equation: Equation, ins: Sequence[tuple[int, ...]], outs: Sequence[tup
         raise _TooDense
     turn = sp.eye_array(length, dtype=bool, format="csr")
     earlier = np.tri(length, k=-1, dtype=bool) if later.nnz else np.zeros((length, length), bool)
-    before = sp.csr_array(earlier.T if equation.params["reverse"] else earlier)
+    before = sp.csr_array(earlier.T if loop.reverse else earlier)
     row_of_ones, column_of_ones = np.ones((1, length), bool), np.ones((length, 1), bool)
     result: Matrices = []
     finals = [_rows(m.tocsr(), carried) for m in again]

@@ -60,3 +60,17 @@ def emitted(
         return emit(*inputs, through=through)
     found = iter(as_function(closed)(*inputs) if results is None else results)
     return jax.tree.unflatten(trees[-1], [next(found) if x is None else x for x in leaves])
+
+
+def emitted_alone(fun: Callable[..., list[Any]], args: Sequence[Any]) -> list[Any]:
+    """The results of a function, such as a turn of a loop, in the form that suits the place where it runs.
+
+    Args:
+      fun: a function of arrays.
+      args: arrays.
+    """
+    closed = trace(fun, args)
+    found = staged_call("turn", closed, args, "auto", "batch-first", "exact")
+    if found is None:
+        found = laned_call("turn", closed, args, "auto", "batch-first")
+    return list(as_function(closed)(*args) if found is None else found)

@@ -19,13 +19,14 @@ from elimax.execute.accumulate import Edges
 from elimax.execute.chunks import chunked_mode
 from elimax.execute.closing import Closed, closed_loops
 from elimax.execute.coloured import coloured_mode, coloured_modes, compression, whole_pattern
+from elimax.execute.control.bounds import bounded, check_ended
 from elimax.execute.control.entry import linearised
 from elimax.execute.emission import emitted
 from elimax.execute.fitting import check_result, dense_size, memory_of, shapes_of, sparse_size, within
 from elimax.execute.forms import forms_of, is_long
 from elimax.execute.layout import identity_block, write_block
 from elimax.execute.memory import memory_of_machine
-from elimax.execute.modes import ELIMINATION, MOST_PRODUCTS, Emit, cheapest, modes_of, predictions, products
+from elimax.execute.modes import ELIMINATION, MOST_PRODUCTS, Emit, cheapest, modes_through, predictions, products
 from elimax.execute.remaining import MOST_ENTRIES, num_entries
 from elimax.execute.run import run
 from elimax.execute.segmented import COARSE, Linearise, again, planned
@@ -34,7 +35,7 @@ from elimax.execute.through import Through, run_through
 from elimax.graph.hashing import structural_hash
 from elimax.partials.build import Linearisation, linearise
 from elimax.plan import Plan, make_plan
-from elimax.plan.types import COMPRESSED, JAX_MODES, STAR
+from elimax.plan.types import COMPRESSED, JAX_MODES, STAR, THROUGH_LOOPS
 
 FlatFunction = Callable[..., tuple[Sequence[Any], Sequence[Any]]]
 """Maps arrays to a list of results to differentiate and a list of auxiliary results."""
@@ -58,11 +59,19 @@ class Evaluation:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Traced:
-    """A traced function: its jaxpr, how many of its results are differentiated, and loops that were closed in it."""
+    """A traced function.
+
+    Attributes:
+      closed: its closed jaxpr, without the loops that have a closed form.
+      num_outputs: how many of its results are differentiated.
+      loops: the loops that were closed.
+      written: its closed jaxpr with them.
+    """
 
     closed: Any
     num_outputs: int
     loops: tuple[Closed, ...] = ()
+    written: Any = None
 
     @property
     def symbolic(self) -> bool:
@@ -70,17 +79,30 @@ class Traced:
         return has_symbolic_shapes(self.closed)
 
 
-def trace_flat(fun: FlatFunction, inputs: Sequence[Any]) -> Traced:
-    """Trace a flat function on the shapes of its arguments."""
+def trace_flat(
+    fun: FlatFunction, inputs: Sequence[Any], max_trips: int | None = None, ended: Callable[[], Any] | None = None
+) -> Traced:
+    """Trace a flat function on the shapes of its arguments.
+
+    Args:
+      fun: the function.
+      inputs: its arguments.
+      max_trips: turns after which loops are ended; whether one was is then the last of the auxiliary results.
+      ended: tells that instead, for a function whose loops have been ended already.
+    """
     count: list[int] = []
 
     def flat(*args: Any) -> list[Any]:
         outputs, aux = fun(*args)
         count.append(len(outputs))
-        return [*outputs, *aux]
+        return [*outputs, *aux, *(() if ended is None else (ended(),))]
 
-    closed, loops = closed_loops(trace(flat, inputs))
-    return Traced(closed, count[-1], loops)
+    written = trace(flat, inputs)
+    closed, loops = closed_loops(written, record=max_trips is None)
+    max_trips = max_trips if ended is None else None
+    same = written is closed
+    closed = bounded(closed, max_trips)
+    return Traced(closed, count[-1], loops, closed if same else bounded(written, max_trips))
 
 
 def evaluate(
@@ -97,8 +119,10 @@ def evaluate(
     layout: str = "batch-first",
     elementary: str = "exact",
     max_memory: float | None = None,
+    max_trips: int | None = None,
     name: str = "",
     on_trace: Callable[[Any], None] | None = None,
+    on_ended: Callable[[Any], None] | None = None,
     symmetry: Symmetry | None = None,
 ) -> Evaluation:
     """Values and Jacobian of a flat function.
@@ -116,19 +140,23 @@ def evaluate(
       layout: one of `LAYOUTS`.
       elementary: one of `ELEMENTARY`.
       max_memory: bytes that are not to be exceeded; None for those of the machine.
+      max_trips: turns after which a loop without a known number of them is ended; None for no such limit.
       name: of the function, for people.
       on_trace: called with the traced function.
+      on_ended: called with whether loops were ended, in place of an error.
       symmetry: of the blocks of a Hessian, known once the function is traced.
 
     Raises:
       MemoryLimitError: if the result does not fit, or no way to it.
       ModeError: if JAX does not do the mode that the plan names.
+      TripLimitError: if a loop was ended, where that can be seen.
     """
-    traced = trace_flat(fun, inputs)
+    traced = trace_flat(fun, inputs, max_trips, _ended(max_trips, symmetry))
+    finished = functools.partial(_finished, limit=max_trips, name=name, on_ended=on_ended)
     if on_trace is not None:
         on_trace(traced.closed)
     if traced.symbolic:
-        return _by_jax(traced, inputs, output)
+        return finished(_by_jax(traced, inputs, output))
     plan = order
     if isinstance(order, str) and order == COARSE:
         lin, plan = _coarse(traced, inputs, name, cost=cost, budget=budget, seed=seed)
@@ -144,14 +172,32 @@ def evaluate(
     emit = _elimination(traced, lin, plan, output, values, symmetry)
     if max_memory is not None:
         plan = within(plan, max_memory, traced.closed, lin, inputs, output, values, emit, symmetry)
-    if plan.mode in COMPRESSED or (plan.mode in JAX_MODES and output == "dense"):
+    if plan.mode in COMPRESSED or (plan.mode in (*JAX_MODES, *THROUGH_LOOPS) and output == "dense"):
         try:
-            return Evaluation(*_mode(plan, traced, lin, output, values, symmetry)(*inputs))
+            return finished(Evaluation(*_mode(plan, traced, lin, output, values, symmetry)(*inputs)))
         except (TypeError, ValueError, NotImplementedError) as error:  # custom_vjp forward, while loops in reverse
             if isinstance(error, ElimaxError):
                 raise
             raise _refused(plan.mode, name, error) from error
-    return Evaluation(*emitted(emit, inputs, lin.program, form, layout, name, elementary))
+    return finished(Evaluation(*emitted(emit, inputs, lin.program, form, layout, name, elementary)))
+
+
+def _ended(limit: int | None, symmetry: Symmetry | None) -> Callable[[], Any] | None:
+    """What tells whether loops of a Jacobian were ended that is differentiated once more."""
+    return None if limit is None or symmetry is None else lambda: symmetry.ended
+
+
+def _finished(
+    found: Evaluation, limit: int | None, name: str, on_ended: Callable[[Any], None] | None = None
+) -> Evaluation:
+    """What was evaluated, after a look at whether loops were ended."""
+    if limit is None:
+        return found
+    if on_ended is None:
+        check_ended(found.aux[-1], limit, name)
+    else:
+        on_ended(found.aux[-1])
+    return dataclasses.replace(found, aux=found.aux[:-1])
 
 
 def with_modes(
@@ -173,11 +219,12 @@ def with_modes(
     if (
         not lin.opaque_operations
         and not lin.coarse_operations
+        and not traced.loops
         and count <= MOST_PRODUCTS
         and not (output == "dense" and is_long(lin, count, eliminate, inputs))
     ):
         return plan
-    modes = modes_of(traced.closed, traced.num_outputs, values=False) if output == "dense" else {}
+    modes = _jax_modes(traced, values=False) if output == "dense" else {}
     modes |= coloured_modes(traced.closed, lin, plan.order, output, False, symmetry)
     if not modes:
         return plan
@@ -204,7 +251,14 @@ def _mode(
         return coloured_mode(plan.mode, traced.closed, lin, plan.order, output, values, plan.chunk, symmetry)
     if plan.chunk is not None:
         return chunked_mode(plan.mode, traced.closed, traced.num_outputs, values, plan.chunk)
-    return modes_of(traced.closed, traced.num_outputs, values)[plan.mode]
+    modes = _jax_modes(traced, values)
+    if plan.mode not in modes:
+        raise ModeError(f"mode {plan.mode!r} is for functions with loops of its kind, and this one has none.")
+    return modes[plan.mode]
+
+
+def _jax_modes(traced: Traced, values: bool) -> dict[str, Emit]:
+    return modes_through(traced.closed, traced.written, traced.num_outputs, values)
 
 
 def _elimination(
@@ -267,6 +321,7 @@ def plan_for(
     executor: Any = None,
     progress: Any = None,
     max_memory: float | None = None,
+    max_trips: int | None = None,
     name: str = "",
     on_trace: Callable[[Any], None] | None = None,
     symmetry: Symmetry | None = None,
@@ -276,7 +331,7 @@ def plan_for(
     Raises:
       MemoryLimitError: if there is a limit that cannot be met.
     """
-    traced = trace_flat(fun, inputs)
+    traced = trace_flat(fun, inputs, max_trips, _ended(max_trips, symmetry))
     if on_trace is not None:
         on_trace(traced.closed)
     limits = {"budget": budget, "seed": seed, "max_evaluations": max_evaluations}

@@ -9,6 +9,7 @@ be compiled, where JAX's modes have one operation for a whole row of products.
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,8 +20,9 @@ from elimax._jax import trace
 from elimax._jax.program import as_function
 from elimax.elimination.steps import Step, vertices_of
 from elimax.emit.estimate import EQUATION, estimate
+from elimax.execute.control.chaining import chained
 from elimax.graph.types import Graph
-from elimax.plan.types import ELIMINATION, STAR
+from elimax.plan.types import CHECKPOINTED, ELIMINATION, STAR, WRITTEN
 
 MOST_PRODUCTS = 5000
 """With more products of blocks than this, elimination has rivals."""
@@ -34,7 +36,7 @@ SHARED = 100
 RESIDUALS = 1.3
 """Reverse mode writes what it needs on the way back and reads it again, which counts of operations do not show."""
 
-PUSHED = ("forward", "coloured forward", STAR)
+PUSHED = ("forward", "written forward", "coloured forward", STAR)
 """Modes without a way back."""
 
 GAIN = 0.8
@@ -67,6 +69,28 @@ def modes_of(closed: Any, num_outputs: int, values: bool) -> dict[str, Emit]:
         return emit
 
     return {"forward": mode(jax.jacfwd), "reverse": mode(jax.jacrev)}
+
+
+def modes_through(closed: Any, written: Any, num_outputs: int, values: bool) -> dict[str, Emit]:
+    """JAX's modes, and those that a function has for its loops.
+
+    Args:
+      closed: the closed jaxpr of a traced function, without the loops that have a closed form.
+      written: the same with them.
+      num_outputs: how many of its results are differentiated.
+      values: whether their values are wanted.
+    """
+    found = modes_of(closed, num_outputs, values)
+    for name, program in programs_through(closed, written).items():
+        found[name] = modes_of(program, num_outputs, values)[name.rpartition(" ")[2]]
+    return found
+
+
+def programs_through(closed: Any, written: Any) -> dict[str, Any]:
+    """The program whose forward or reverse mode each mode for loops is."""
+    found: dict[str, Any] = {} if written is closed else dict.fromkeys(WRITTEN, written)
+    backwards = chained(closed, scans=True)
+    return found if backwards is closed else {**found, CHECKPOINTED: backwards}
 
 
 def products(graph: Graph, order: Sequence[Step]) -> int:
@@ -106,9 +130,12 @@ def predictions(
     else:
         found = {ELIMINATION: _predict(elimination, inputs)}
     directions = sum(math.prod(jnp.shape(x)) for x in inputs)
+    covectors = sum(math.prod(aval.shape) for aval in closed.out_avals)
     for name, emit in modes.items():
-        if name == "forward" and once * directions > SHARED * 1e9 * found[ELIMINATION]:
+        if name in ("forward", WRITTEN[0]) and once * directions > SHARED * 1e9 * found[ELIMINATION]:
             continue
+        if name == "reverse" and "forward" in found and directions <= covectors:
+            continue  # as many directions or fewer, and nothing to keep for the way back
         try:
             found[name] = _predict(emit, inputs) * (1.0 if name in PUSHED else RESIDUALS)
         except (TypeError, ValueError, NotImplementedError):  # custom_vjp forward, while loops in reverse
@@ -123,4 +150,14 @@ def cheapest(predicted: dict[str, float]) -> str:
 
 
 def _predict(emit: Emit, inputs: Sequence[Any]) -> float:
-    return 1e-9 * estimate(trace(lambda *xs: jax.tree.leaves(emit(*xs)), inputs))
+    return 1e-9 * estimate(traced(emit, inputs))
+
+
+def traced(emit: Emit, inputs: Sequence[Any]) -> Any:
+    """The closed jaxpr of what is emitted; remembered, since it is looked at more than once."""
+    if emit not in _TRACED:
+        _TRACED[emit] = trace(lambda *xs: jax.tree.leaves(emit(*xs)), inputs)
+    return _TRACED[emit]
+
+
+_TRACED: weakref.WeakKeyDictionary[Emit, Any] = weakref.WeakKeyDictionary()

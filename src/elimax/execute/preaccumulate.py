@@ -15,15 +15,16 @@ from elimax._jax.program import as_function
 from elimax.emit import laned_call, staged_call
 from elimax.emit.estimate import EQUATION, estimate
 from elimax.emit.scalarise import MAX_ELEMENTS, scalarise
+from elimax.execute.control.chaining import chained
 from elimax.execute.control.entry import linearised
 from elimax.execute.evaluate import plan_of
 from elimax.execute.kept import Kept, Layout, keep_block, pack
 from elimax.execute.layout import identity_block
-from elimax.execute.modes import MOST_PRODUCTS, RESIDUALS, SHARED, cheapest, products
+from elimax.execute.modes import MOST_PRODUCTS, RESIDUALS, SHARED, cheapest, products, programs_through
 from elimax.execute.run import run
 from elimax.partials.build import Linearisation
 from elimax.plan import Plan
-from elimax.plan.types import ELIMINATION, JAX_MODES
+from elimax.plan.types import ELIMINATION, JAX_MODES, THROUGH_LOOPS
 from elimax.structure.positions import dense_term
 
 EVEN = 1.1 * RESIDUALS
@@ -67,7 +68,9 @@ class Preaccumulation:
         return list(found[:count]), list(found[count:])
 
 
-def preaccumulate(closed: Any, active: Sequence[bool], order: Any, cost: str, name: str) -> Preaccumulation:
+def preaccumulate(
+    closed: Any, active: Sequence[bool], order: Any, cost: str, name: str, written: Any = None
+) -> Preaccumulation:
     """Plan and trace the program.
 
     Args:
@@ -76,12 +79,13 @@ def preaccumulate(closed: Any, active: Sequence[bool], order: Any, cost: str, na
       order: as for `elimax.execute.evaluate`.
       cost: as for `elimax.execute.evaluate`.
       name: of the function, for people.
+      written: the function with the loops that are closed in ``closed``; None if there are none.
     """
     lin = linearised(closed, list(active), name)
     plan = plan_of(lin, order, cost=cost)
     avals = [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in closed.in_avals]
     # by mode: JAX may not call a function again that was traced before, so the latest of all may be another one's
-    layouts: dict[str, list[Layout]] = {name: [] for name in (ELIMINATION, *JAX_MODES)}
+    layouts: dict[str, list[Layout]] = {name: [] for name in (ELIMINATION, *JAX_MODES, *THROUGH_LOOPS)}
 
     def eliminate(*operands: Any) -> list[Any]:
         results, edges = run(lin, plan.order, operands)
@@ -89,13 +93,16 @@ def preaccumulate(closed: Any, active: Sequence[bool], order: Any, cost: str, na
 
     small = sum(math.prod(value.shape) for value in lin.program.values) <= MAX_ELEMENTS
     modes = _modes(closed, active, layouts)
-    mode = plan.mode if plan.mode in JAX_MODES else ELIMINATION
+    for through, other in programs_through(closed, closed if written is None else written).items():
+        modes[through] = _modes(other, active, layouts, through)[through.rpartition(" ")[2]]
+    mode = plan.mode if plan.mode in modes else ELIMINATION
     if isinstance(order, str) and order == "auto":
         count = products(lin.graph, plan.order)
         singles = _singles(closed, active)
         if (
             lin.opaque_operations
             or lin.coarse_operations
+            or len(modes) > len(JAX_MODES)
             or count > MOST_PRODUCTS
             or (singles and not _scalar(eliminate, avals, small))
         ):
@@ -103,19 +110,19 @@ def preaccumulate(closed: Any, active: Sequence[bool], order: Any, cost: str, na
             mode = cheapest(predicted)
             passes = [m for m in singles if m in predicted and predicted[m] <= EVEN * predicted[mode]]
             mode = passes[0] if passes else mode
-            if mode == "reverse" and lin.coarse_operations:
-                mode = _without_tape(predicted)
+            if mode == "written reverse" or (mode == "reverse" and lin.coarse_operations):
+                mode = _without_tape(predicted, mode)
             plan = dataclasses.replace(plan, modes=tuple(predicted.items()), mode=mode)
     emit = eliminate if mode == ELIMINATION else modes[mode]
-    program = trace(emit, avals)
+    program = chained(trace(emit, avals), scans=False)  # second derivatives may be taken backwards, too
     return Preaccumulation(plan, program, layouts[mode][-1], small)
 
 
-def _without_tape(predicted: dict[str, float]) -> str:
+def _without_tape(predicted: dict[str, float], taped: str) -> str:
     """The cheapest mode that carries the derivatives of loops along, unless reverse mode is much faster."""
-    others = [name for name in predicted if name != "reverse"]
+    others = [name for name in predicted if name not in ("reverse", "written reverse")]
     best = min(others, key=predicted.__getitem__)
-    return best if predicted[best] <= TAPED * predicted["reverse"] else "reverse"
+    return best if predicted[best] <= TAPED * predicted[taped] else taped
 
 
 def _scalar(emit: Callable[..., Any], avals: Sequence[Any], small: bool) -> bool:
@@ -156,10 +163,10 @@ def _predictions(
     found = {ELIMINATION: own}
     columns, _ = _sides(closed, active)
     for name, emit in modes.items():
-        if name == "forward" and once * columns > SHARED * own:
+        if name.endswith("forward") and once * columns > SHARED * own:
             continue
         try:
-            found[name] = estimate(trace(emit, avals)) * (1.0 if name == "forward" else RESIDUALS)
+            found[name] = estimate(trace(emit, avals)) * (1.0 if name.endswith("forward") else RESIDUALS)
         except (TypeError, ValueError, NotImplementedError):  # custom_vjp forward, while loops in reverse
             continue
     return {name: 1e-9 * time for name, time in sorted(found.items(), key=lambda item: item[1])}
@@ -198,8 +205,10 @@ def _finished(results: Sequence[Any], blocks: Sequence[tuple[Kept, list[Any]]], 
     return [*results, *arrays]
 
 
-def _modes(closed: Any, active: Sequence[bool], layouts: dict[str, list[Layout]]) -> dict[str, Callable[..., Any]]:
-    """JAX's forward and reverse mode, whose blocks are dense."""
+def _modes(
+    closed: Any, active: Sequence[bool], layouts: dict[str, list[Layout]], through: str | None = None
+) -> dict[str, Callable[..., Any]]:
+    """JAX's forward and reverse mode, whose blocks are dense; their layouts go to another name if one is given."""
     whole = as_function(closed)
     numbers = [k for k, is_active in enumerate(active) if is_active]
     inexact = [k for k, aval in enumerate(closed.out_avals) if jnp.issubdtype(aval.dtype, jnp.inexact)]
@@ -225,7 +234,8 @@ def _modes(closed: Any, active: Sequence[bool], layouts: dict[str, list[Layout]]
 
         return emit
 
-    return {"forward": mode(_forward, layouts["forward"]), "reverse": mode(_reverse, layouts["reverse"])}
+    ways = {"forward": _forward, "reverse": _reverse}
+    return {name: mode(way, layouts[through or name]) for name, way in ways.items()}
 
 
 def _forward(fun: Callable[..., Any], args: Sequence[Any]) -> tuple[list[list[Any]], list[Any]]:

@@ -39,16 +39,22 @@ class Symmetry(threading.local):
       own: whether the differentiated function was seen, and is free of rules of users.
       groups: for each result, the number of the function's result and that of the argument that it is a derivative by;
         empty where nothing is known.
+      ended: whether loops of the function were ended, for want of more turns allowed.
       mirrored: share of the entries that were last taken from their mirror image; None before.
     """
 
     own: bool = False
     groups: tuple[tuple[int, int], ...] = ()
     mirrored: float | None = None
+    ended: Any = False
 
     def forget(self) -> None:
         """Before another function is traced."""
         self.own, self.groups, self.mirrored = False, (), None
+
+    def tell(self, ended: Any) -> None:
+        """Hear whether loops of the function were ended."""
+        self.ended = ended
 
     def see(self, closed: Any) -> None:
         """Look at the program of the function that is differentiated twice."""

@@ -21,6 +21,15 @@ ELIMINATION = "elimination"
 JAX_MODES = ("forward", "reverse")
 """JAX's own modes."""
 
+CHECKPOINTED = "checkpointed reverse"
+"""Reverse mode in which loops keep few states, and run from these again on the way back."""
+
+WRITTEN = ("written forward", "written reverse")
+"""JAX's own modes of a function whose loops stay as they were written where others are closed."""
+
+THROUGH_LOOPS = (*WRITTEN, CHECKPOINTED)
+"""Modes of functions with loops."""
+
 COLOURED = ("coloured forward", "coloured reverse", "mixed")
 """JAX's modes on columns, on rows, or on some of both, that are summed up where the pattern allows it."""
 
@@ -30,7 +39,7 @@ STAR = "star"
 COMPRESSED = (*COLOURED, STAR)
 """Modes that take products with seeds of several columns or rows."""
 
-MODES = (ELIMINATION, *JAX_MODES, *COMPRESSED)
+MODES = (ELIMINATION, *JAX_MODES, *THROUGH_LOOPS, *COMPRESSED)
 """All modes."""
 
 BASELINES = ("forward", "reverse", "markowitz")

@@ -189,7 +189,7 @@ def test_left_open():
         assert not closed_form(lambda x, step=step: lax.fori_loop(0, 3, lambda i, c: step(c), x), x)[1]
     half = lambda x: lax.fori_loop(0, 300, lambda i, c: c + jnp.ones((), c.dtype), x)  # noqa: E731
     assert not closed_form(half, jnp.asarray(0.0, jnp.bfloat16))[1]
-    assert not closed_form(lambda x: lax.while_loop(lambda c: c < 5.0, lambda c: c + x, x), x)[1]
+    assert not closed_form(lambda x: lax.while_loop(lambda c: c < 5.0, lambda c: c + jnp.exp(-c), x), x)[1]
     assert not closed_form(lambda k: lax.fori_loop(0, 9, lambda i, c: c * 3 + 1, k), jnp.asarray(4))[1]
 
 
@@ -201,3 +201,44 @@ def test_rules_of_users_hold():
     odd.defjvp(lambda p, t: (odd(p[0]), 7.0 * t[0]))
     fun = lambda x: lax.fori_loop(0, 4, lambda i, c: c + odd(x) * i, x)  # noqa: E731
     assert check(fun, (jnp.asarray(0.3),))
+
+
+def broken(theta):
+    def turn(state):
+        k, done, x = state
+        x = x * theta[0] + theta[1]
+        return k + 1, jnp.sum(x) > theta[2], x
+
+    return lax.while_loop(lambda s: (s[0] < 40) & ~s[1], turn, (0, False, theta * 0.1))[2]
+
+
+def frozen(theta):
+    def turn(state, _):
+        k, done, x = state
+        after = jnp.where(done, x, x * theta[0] + theta[1])
+        return (k + 2, done | (jnp.sum(after) > theta[2]), after), None
+
+    return lax.scan(turn, (5, theta[2] < -5, theta * 0.1), None, length=30)[0][::2]
+
+
+def until(theta):
+    goes = lambda s: s[0] < theta[2]  # noqa: E731
+    return lax.while_loop(goes, lambda s: (s[0] * theta[0] + theta[1], s[1] + theta[0]), (theta[1], theta[0]))
+
+
+@pytest.mark.parametrize("fun", [broken, frozen, until])
+def test_ends_that_are_computed(fun):
+    for theta in ([0.95, 0.4, 3.0], [1.3, 0.2, 20.0], [1.0, 0.5, -1.0], [1.1, 0.5, -9.0]):
+        assert check(fun, (jnp.asarray(theta),), reverse=fun is frozen)
+
+
+def test_what_goes_on_after_a_flag_is_up_stays_a_loop():
+    def fun(theta):
+        def turn(state, _):
+            done, x, y = state
+            after = jnp.where(done, x, x * theta[0] + theta[1])
+            return (done | (jnp.sum(after) > theta[2]), after, y + theta[1]), None
+
+        return lax.scan(turn, (False, theta, jnp.zeros(())), None, length=9)[0][1:]
+
+    assert not closed_form(fun, jnp.asarray([0.9, 0.4, 3.0]))[1]

@@ -41,6 +41,8 @@ class Loop:
       init: values of the carries before the first turn.
       xs: stacked inputs, in the order of the turns.
       turns: how often the body runs: an integer, or an integer scalar that is traced.
+      ended: values of the carries after the last turn, without derivatives, where the number of turns was recorded by
+        running the loop; empty elsewhere.
     """
 
     body: Program
@@ -48,6 +50,7 @@ class Loop:
     init: Sequence[Any]
     xs: Sequence[Any]
     turns: Any
+    ended: Sequence[Any] = ()
 
     @property
     def known(self) -> bool:

@@ -14,12 +14,13 @@ from jax.core import Tracer
 from elimax._jax import inline, trace
 from elimax._jax.loops import Loop as Read
 from elimax._jax.loops import has_loops, read_loop
-from elimax._jax.replaced import REMAT, equation_as_closed, replaced
 from elimax._jax.program import as_function
+from elimax._jax.replaced import REMAT, equation_as_closed, replaced
 from elimax._jax.weak import weakened
 from elimax.coarsen.loops.carries import Loop, Open
-from elimax.coarsen.loops.solve import ACCUMULATION, CONSTANT, Solver
-from elimax.coarsen.loops.trips import turns
+from elimax.coarsen.loops.flags import assumed, ends, flags_of, freezes, recorded
+from elimax.coarsen.loops.solve import ACCUMULATION, CONSTANT, COUNTER, INVARIANT, RECORDED, Solver
+from elimax.coarsen.loops.trips import step_of, turns
 from elimax.errors import StructureError
 
 
@@ -57,12 +58,13 @@ class Closed:
         return f"{self.kind} of {count}: {', '.join(self.rules) or 'no carries'}"
 
 
-def close_loops(closed: Any, choose: Choose) -> tuple[Any, tuple[Closed, ...]]:
+def close_loops(closed: Any, choose: Choose, record: bool = True) -> tuple[Any, tuple[Closed, ...]]:
     """A program in which loops with a closed form have been closed.
 
     Args:
       closed: a closed jaxpr.
       choose: compares a loop with its closed form.
+      record: whether a number of turns that no counter decides may be found by running a loop.
 
     Returns:
       The closed jaxpr, the very same if nothing was closed, and what was closed.
@@ -76,7 +78,7 @@ def close_loops(closed: Any, choose: Choose) -> tuple[Any, tuple[Closed, ...]]:
         if loop is None or not any(wanted):
             return None
         try:
-            closing = _closing(loop, operands, wanted)
+            closing = _closing(loop, operands, wanted, record)
             after = trace(closing.fun, _abstract(closing.operands))
         except Open:
             return None
@@ -144,7 +146,7 @@ def _recomputing(scan: Read, closing: _Closing, operands: Sequence[Any], wanted:
     return dataclasses.replace(closing, fun=fun, rules=["accumulation whose terms are computed anew on the way back"])
 
 
-def _closing(loop: Read, operands: Sequence[Any], wanted: Sequence[bool]) -> _Closing:
+def _closing(loop: Read, operands: Sequence[Any], wanted: Sequence[bool], record: bool) -> _Closing:
     traced = [k for k, x in enumerate(operands) if isinstance(x, Tracer)]
     rules: list[str] = []
     cumulative: list[bool] = []
@@ -153,11 +155,13 @@ def _closing(loop: Read, operands: Sequence[Any], wanted: Sequence[bool]) -> _Cl
         full = list(operands)
         for k, x in zip(traced, given, strict=True):
             full[k] = x
-        read = _while(loop, full) if loop.cond is not None else _scan(loop, full)
+        read = _while(loop, full, True) if loop.cond is not None else _scan(loop, full, True)
         rules.clear()
         return _results(read, wanted, rules, cumulative, loop.reverse)
 
-    read = _while(loop, operands) if loop.cond is not None else _scan(loop, operands)
+    read = _while(loop, operands, False) if loop.cond is not None else _scan(loop, operands, False)
+    if read.turns is None and not record:
+        raise Open("a number of turns that is found by running the loop")
     return _Closing(
         "scan" if loop.cond is None else "while",
         read.turns if read.known else None,
@@ -179,16 +183,27 @@ def _results(loop: Loop, wanted: Sequence[bool], rules: list[str], cumulative: l
         results = [solver.final(k) for k in range(count) if wanted[k]]
         stacked = [solver.stacked(k) for k in range(len(loop.stacked)) if wanted[count + k]]
         # What is open stays so whether it is wanted or not, so that the rules tell about the whole loop.
-        rules[:] = [rule for _, rule in sorted(solver.rules.items()) if rule not in ("invariant", "counter")]
+        rules[:] = [rule for _, rule in sorted(solver.rules.items()) if rule not in (INVARIANT, COUNTER, RECORDED)]
+        if loop.ended and not rules:
+            raise Open("nothing to gain by a number of turns that is recorded")
         cumulative.append(solver.cumulative)
         rules[:] = rules or [rule for _, rule in sorted(solver.rules.items())]
         return results + [jnp.flip(x, 0) if reverse else x for x in stacked]
 
     if loop.known:
         return turned()
-    starts = [jnp.asarray(loop.init[k]) for k in range(count) if wanted[k]]
+    starts = [jnp.asarray(x) for x, w in zip(_untouched(loop), wanted, strict=False) if w]
     # A body that never runs may have no value or derivative.
     return jax.lax.cond(loop.turns > 0, lambda: [jnp.asarray(x) for x in turned()], lambda: starts)
+
+
+def _untouched(loop: Loop) -> list[Any]:
+    """Carries at the end of a loop that may not turn; what goes on to count after a flag went up does so then, too."""
+    if not loop.ended:
+        return list(loop.init)
+    return [
+        x if jnp.issubdtype(jnp.result_type(x), jnp.inexact) else y for x, y in zip(loop.init, loop.ended, strict=True)
+    ]
 
 
 def _none(loop: Loop, wanted: Sequence[bool]) -> list[Any]:
@@ -199,21 +214,52 @@ def _none(loop: Loop, wanted: Sequence[bool]) -> list[Any]:
     return results + [jnp.zeros((0, *v.shape), v.dtype) for v in empty]
 
 
-def _scan(scan: Read, operands: Sequence[Any]) -> Loop:
+def _scan(scan: Read, operands: Sequence[Any], record: bool) -> Loop:
     body = inline(scan.body, [False] * len(scan.body.in_avals), expand=False, keep=True)
     consts, init = operands[: scan.num_consts], operands[scan.num_consts : scan.num_consts + scan.num_carried]
     xs = operands[scan.num_consts + scan.num_carried :]
     xs = [jnp.flip(x, 0) for x in xs] if scan.reverse else list(xs)
-    return Loop(body, list(consts), list(init), xs, scan.length)
+    read = Loop(body, list(consts), list(init), xs, scan.length)
+    if xs or len(body.outputs) > scan.num_carried or not scan.length:
+        return read
+    for flag in flags_of(body, scan.num_consts, scan.num_carried):
+        if freezes(read, flag):
+            if not record:
+                return dataclasses.replace(read, turns=None)
+            count, ended = recorded(scan, operands, flag)
+            moving = assumed(body, body.inputs[scan.num_consts + flag].value, False)
+            return dataclasses.replace(read, body=moving, turns=count, ended=_counted(read, ended, count))
+    return read
 
 
-def _while(loop: Read, operands: Sequence[Any]) -> Loop:
+def _counted(read: Loop, ended: Sequence[Any], count: Any) -> list[Any]:
+    """Carries at the end of a loop that went on to count after its flag went up; what else it counted is not known."""
+    found: list[Any] = []
+    for k, x in enumerate(ended):
+        by = step_of(read, k)
+        found.append(x if by is None else x + jnp.asarray(by * (read.turns - count), x.dtype))
+    return found
+
+
+def _while(loop: Read, operands: Sequence[Any], record: bool) -> Loop:
+    """The loop as it is read; if its turns have to be recorded, that is done only if asked for."""
     body = inline(loop.body, [False] * len(loop.body.in_avals), expand=False, keep=True)
     condition = inline(loop.cond, [False] * len(loop.cond.in_avals), expand=False, keep=True)
     first, second = loop.num_cond, loop.first
     consts, init = list(operands[first:second]), list(operands[second:])
     read = Loop(body, consts, init, [], 0)
-    return dataclasses.replace(read, turns=turns(condition, [*operands[:first], *init], read))
+    try:
+        return dataclasses.replace(read, turns=turns(condition, [*operands[:first], *init], read))
+    except Open:
+        if loop.cond.out_avals[0].shape or loop.cond.effects or loop.body.effects:
+            raise
+    if not record:
+        return dataclasses.replace(read, turns=None)
+    for flag in flags_of(body, loop.num_consts, loop.num_carried):
+        if ends(condition, loop.num_cond + flag):
+            body = assumed(body, body.inputs[loop.num_consts + flag].value, False)
+    count, ended = recorded(loop, operands, None)
+    return dataclasses.replace(read, body=body, turns=count, ended=ended)
 
 
 def _abstract(operands: Sequence[Any]) -> list[Any]:

@@ -21,6 +21,7 @@ ACCUMULATION, CONSTANT = "accumulation", "accumulation of a constant"
 """Rules of sums."""
 
 INVARIANT, COUNTER, LAST, VARYING = "invariant", "counter", "last value", "varying factors composed"
+RECORDED = "recorded"
 """Other rules that are told apart."""
 
 MOST_ROWS = 64
@@ -136,6 +137,8 @@ class Solver:
     def _solve(self, carry: int) -> Solution:
         loop = self._loop
         start, following = loop.init[carry], loop.following[carry]
+        if loop.ended and not jnp.issubdtype(jnp.result_type(start), jnp.inexact):
+            return Solution(RECORDED, lambda: loop.ended[carry], self._never)
         if following == loop.carries[carry]:
             return Solution(INVARIANT, lambda: start, lambda: Stepwise(start, False))
         if carry not in loop.reached[carry]:
@@ -150,6 +153,9 @@ class Solver:
             except Open as other:
                 raise Open(f"{reason}; {other}") from None
         return self._closed(form, jnp.asarray(start))
+
+    def _never(self) -> Stepwise:
+        raise Open("values of every turn of what was recorded")
 
     def _last_value(self, start: Any, following: int) -> Solution:
         """A carry that the turn before does not matter to."""

@@ -35,7 +35,7 @@ def turns(condition: Program, operands: Sequence[Any], loop: Loop) -> Any:
     count = len(operands) - len(loop.init)
     inputs = {r.value: k for k, r in enumerate(condition.inputs)}
     counters = [inputs[s] - count if s in inputs and inputs[s] >= count else None for s in sides]
-    steps = [None if k is None else _step(loop, k) for k in counters]
+    steps = [None if k is None else step_of(loop, k) for k in counters]
     moving = [k for k, step in enumerate(steps) if step]
     if len(moving) != 1:
         raise Open("an end that no counter decides")
@@ -58,7 +58,7 @@ def _followed(program: Program, number: int) -> int:
     return number
 
 
-def _step(loop: Loop, carry: int) -> int | None:
+def step_of(loop: Loop, carry: int) -> int | None:
     """By how much a carry grows at each turn, if it is an integer scalar that does so; 0 if it stays."""
     here, following = loop.carries[carry], _followed(loop.body, loop.following[carry])
     value = loop.body.values[here]

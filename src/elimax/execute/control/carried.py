@@ -16,14 +16,15 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from elimax._jax import Program, inline, trace
-from elimax._jax.control import Loop
+from elimax._jax import Program, inline
+from elimax._jax.loops import Loop
 from elimax._jax.program import Value, as_function
 from elimax.elimination.steps import Step
-from elimax.emit import laned_call, staged_call
 from elimax.execute.control.blocks import Full, Shape, bounded, dense_block, entries, fits, full, united, written
+from elimax.execute.control.chaining import while_loop
 from elimax.execute.control.stacks import Slices, sliced, stacked
 from elimax.execute.control.step import Arrays, Blocks, Differentiated, Found, Pair, dependence, differentiated
+from elimax.execute.emission import emitted_alone
 from elimax.partials.build import Linearisation
 
 ROUNDS = 4
@@ -104,7 +105,7 @@ class Carried:
             results, blocks = self._turn([*consts, *state[0]], {**own, **self._moved(state[1])})
             return results, [blocks[pair] for pair in self.state]
 
-        final, blocks = lax.while_loop(cond, body, (carry, [start[pair] for pair in self.state]))
+        final, blocks = while_loop(cond, body, (carry, [start[pair] for pair in self.state]))
         return list(final), dict(zip(self.state, blocks, strict=True))
 
     def _scanned(
@@ -173,15 +174,6 @@ class Carried:
             if k >= loop.num_carried:
                 after[(k, j)] = sliced(terms, loop.length or 0).own
         return after
-
-
-def emitted_alone(fun: Callable[..., list[Any]], args: Sequence[Any]) -> list[Any]:
-    """A program in the form that suits the place where it runs, where there is a choice."""
-    closed = trace(fun, args)
-    found = staged_call("turn", closed, args, "auto", "batch-first")
-    if found is None:
-        found = laned_call("turn", closed, args, "auto", "batch-first")
-    return list(as_function(closed)(*args) if found is None else found)
 
 
 def carried(

@@ -14,13 +14,16 @@ from typing import Any
 import jax.numpy as jnp
 
 from elimax._jax import Equation, Program, Ref, inline
-from elimax._jax.control import Loop, branches_of, loop_of
+from elimax._jax.chained import LOOP
+from elimax._jax.control import branches_of, loop_of
+from elimax._jax.loops import Loop
 from elimax._jax.program import MUTABLE
 from elimax._jax.weak import weakened
 from elimax.elimination.steps import Step
 from elimax.execute.control.blocks import entries, full
 from elimax.execute.control.branches import branches
 from elimax.execute.control.carried import LARGE, SPARSE, NotCarriedError, carried
+from elimax.execute.control.chaining import chained_equation
 from elimax.execute.control.step import Found
 from elimax.execute.layout import identity_block
 from elimax.partials.build import Linearisation
@@ -30,7 +33,7 @@ from elimax.partials.types import CONTROL, Local, LocalEdge
 from elimax.plan import make_plan
 from elimax.structure.algebra import as_terms
 
-NAMES = ("while", "scan", "cond")
+NAMES = ("while", "scan", "cond", LOOP)
 """Primitives that are looked at."""
 
 MOST_EQUATIONS = 2000
@@ -61,14 +64,13 @@ def _rewritten(program: Program, equation: Equation, live: set[int]) -> Equation
     refs = (*equation.inputs, *equation.outputs)
     if not wanted or any(_strange(program, r) for r in refs):
         return equation
+    found, loop = branches_of(equation.name, equation.params), loop_of(equation.name, equation.params)
     try:
-        found = branches_of(equation)
         if found is not None:
             return _branches(program, equation, found, wanted)
-        loop = loop_of(equation, program.values)
         return equation if loop is None else _loop(program, equation, loop, wanted)
     except NotCarriedError:
-        return equation
+        return equation if loop is None else chained_equation(program, equation, loop)
 
 
 def _strange(program: Program, ref: Ref) -> bool:

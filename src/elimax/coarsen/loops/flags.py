@@ -1,0 +1,144 @@
+"""Loops that end by what they compute: the number of their turns is recorded, and flags are resolved.
+
+A loop with a condition that no counter decides (``while i < n and not done``) is run once without derivatives, which
+gives the number of its turns. With that number its carries may have closed forms. Within a turn a flag that ends the
+loop is known to be down.
+
+A loop with a fixed number of turns whose body does nothing once a flag is up is such a loop too, with a ``break``: it
+ends where the flag goes up. A flag qualifies if, assumed to be up, it stays up, and every other carry stays what it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from elimax._jax import Equation, Program, Ref
+from elimax._jax.loops import Loop as Read
+from elimax._jax.program import as_function
+from elimax.coarsen.loops.carries import Loop
+from elimax.coarsen.loops.trips import step_of
+
+_PASSED = ("convert_element_type", "broadcast_in_dim", "reshape", "copy", "copy_p", "squeeze", "expand_dims")
+
+
+def assumed(program: Program, number: int, truth: bool) -> Program:
+    """A program with a truth value known: choices that it decides are gone.
+
+    Args:
+      program: a flat program.
+      number: of a boolean scalar.
+      truth: its value.
+    """
+    known: dict[int, bool] = {number: truth}
+    for value, constant in program.constants.items():
+        if isinstance(constant, np.ndarray) and constant.dtype == bool and constant.size == 1:
+            known[value] = bool(constant.reshape(()))
+    alias: dict[int, int] = {}
+    equations: list[Equation] = []
+    for equation in program.equations:
+        inputs = tuple(dataclasses.replace(r, value=alias.get(r.value, r.value)) for r in equation.inputs)
+        found = _decided(program, equation.name, equation.outputs[0].value, inputs, known)
+        if isinstance(found, bool):
+            known[equation.outputs[0].value] = found
+        elif found is not None:
+            alias[equation.outputs[0].value] = found
+            continue
+        equations.append(dataclasses.replace(equation, inputs=inputs))
+    outputs = [dataclasses.replace(r, value=alias.get(r.value, r.value)) for r in program.outputs]
+    constants, literals, values = dict(program.constants), set(program.literals), list(program.values)
+    for k, ref in enumerate(outputs):
+        if ref.value in known and ref.value not in constants:
+            values.append(dataclasses.replace(values[ref.value]))
+            constants[len(values) - 1] = np.full(values[ref.value].shape, known[ref.value])
+            literals.add(len(values) - 1)
+            outputs[k] = Ref(len(values) - 1, None)
+    return dataclasses.replace(
+        program, values=values, constants=constants, literals=literals, equations=equations, outputs=outputs
+    )
+
+
+def _decided(
+    program: Program, name: str, result: int, inputs: Sequence[Ref], known: dict[int, bool]
+) -> bool | int | None:
+    """A truth value, or the number of the operand that a result equals; None if neither is known."""
+    given = [known.get(r.value) for r in inputs]
+    described = program.values[result]
+    if described.dtype == bool:
+        if name in _PASSED and given[0] is not None and program.values[inputs[0].value].dtype == bool:
+            return given[0]
+        if name == "not" and given[0] is not None:
+            return not given[0]
+        if name == "and" and False in given:
+            return False
+        if name == "or" and True in given:
+            return True
+        if name in ("and", "or"):
+            other = [k for k, v in enumerate(given) if v is None]
+            if not other:
+                return given[0]  # true and true, or false and false: all others are above
+            if len(other) == 1 and program.values[inputs[other[0]].value].shape == described.shape:
+                return inputs[other[0]].value
+    if name == "select_n" and given[0] is not None and len(inputs) == 3:
+        chosen = inputs[1 + given[0]].value
+        return known[chosen] if chosen in known and described.dtype == bool else chosen
+    return None
+
+
+def ends(condition: Program, flag: int) -> bool:
+    """Whether a loop ends as soon as an operand of its condition is up."""
+    body = assumed(condition, condition.inputs[flag].value, True)
+    found = body.constants.get(body.outputs[0].value)
+    return isinstance(found, np.ndarray) and found.size == 1 and not bool(found.reshape(()))
+
+
+def freezes(loop: Loop, flag: int) -> bool:
+    """Whether nothing changes any more once a carried flag is up, but for counters."""
+    body, sources = loop.body, loop.carries
+    resolved = assumed(body, sources[flag], True)
+    for k, source in enumerate(sources):
+        result = resolved.outputs[k].value
+        constant = resolved.constants.get(result)
+        up = k == flag and isinstance(constant, np.ndarray) and bool(constant.all())
+        if not up and result != source and step_of(loop, k) is None:
+            return False
+    return True
+
+
+def flags_of(body: Program, consts: int, carried: int) -> list[int]:
+    """Carried values that are truth values."""
+    inputs = [body.values[r.value] for r in body.inputs[consts : consts + carried]]
+    return [k for k, v in enumerate(inputs) if v.dtype == bool and not v.shape]
+
+
+def recorded(loop: Read, operands: Sequence[Any], flag: int | None) -> tuple[Any, list[Any]]:
+    """The number of turns of a loop and its carries at the end, by running it without derivatives.
+
+    Args:
+      loop: the loop; stacked values of a scan are left out.
+      operands: its operands.
+      flag: number of the carry that ends a loop with a fixed number of turns.
+    """
+    operands = [lax.stop_gradient(jnp.asarray(x)) for x in operands]
+    tests, consts = operands[: loop.num_cond], operands[loop.skip : loop.first]
+    behind = loop.first + loop.num_carried
+    carry, xs = operands[loop.first : behind], operands[behind:]
+    turn = as_function(loop.body)
+
+    def goes(state: Any) -> Any:
+        if loop.cond is not None:
+            return as_function(loop.cond)(*tests, *state[1])[0]
+        return (state[0] < loop.length) & ~state[1][flag]
+
+    def step(state: Any) -> Any:
+        place = loop.length - 1 - state[0] if loop.reverse and loop.length else state[0]
+        x = [lax.dynamic_index_in_dim(x, place, keepdims=False) for x in xs]
+        return state[0] + 1, turn(*consts, *state[1], *x)[: loop.num_carried]
+
+    count, final = lax.while_loop(goes, step, (jnp.zeros((), jnp.int32), carry))
+    return count, list(final)
