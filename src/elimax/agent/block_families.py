@@ -252,14 +252,16 @@ BLOCK_FAMILIES: tuple[Callable[[np.random.Generator, int], Graph], ...] = (_netw
 """What the agent for blocks trains on."""
 
 
-def draw_block_graph(rng: np.random.Generator, size: int) -> Graph:
+def draw_block_graph(rng: np.random.Generator, size: int, family: int | None = None) -> Graph:
     """A graph of a family drawn at random.
 
     Args:
       rng: source of randomness.
       size: about so many operations.
+      family: number of the family, counted round and round; None draws one.
 
     Returns:
       The graph; every operation is used or an output.
     """
-    return BLOCK_FAMILIES[int(rng.integers(len(BLOCK_FAMILIES)))](rng, size)
+    chosen = int(rng.integers(len(BLOCK_FAMILIES))) if family is None else family % len(BLOCK_FAMILIES)
+    return BLOCK_FAMILIES[chosen](rng, size)

@@ -52,6 +52,7 @@ class Config:
       largest: tasks "random": most operations of a graph.
       partials: tasks "random": "scalars" or "blocks".
       classes: tasks "random" of blocks: most structures of blocks of a graph, 255 at most.
+      evenly: tasks "random" of blocks: as many graphs of each family, smaller if larger ones are of no use.
     """
 
     method: str = "ppo"
@@ -85,6 +86,7 @@ class Config:
     largest: int = 60
     partials: str = "scalars"
     classes: int = 127
+    evenly: bool = False
 
     def __post_init__(self) -> None:
         """Check every setting."""

@@ -20,6 +20,9 @@ from elimax.graph.types import Graph
 RANDOM = "random"
 """Name of the tasks that are drawn."""
 
+SMALLER = 4
+"""How many operations fewer are drawn after each graph that is of no use, if families are drawn evenly."""
+
 SPARE = 24
 """Vertices of a board beyond the operations: inputs."""
 
@@ -101,10 +104,14 @@ def drawn(config: Config, number: int) -> Tasks:
     """
     rng = np.random.default_rng((config.seed, number))
     size = most_moves = padded(config.largest + SPARE)
-    made = []
+    made, tries = [], 0
     while len(made) < config.graphs:
-        operations = int(rng.integers(config.smallest, config.largest + 1))
-        graph = draw_graph(rng, operations) if config.partials == "scalars" else draw_block_graph(rng, operations)
+        largest = max(config.smallest, config.largest - SMALLER * tries) if config.evenly else config.largest
+        operations, tries = int(rng.integers(config.smallest, largest + 1)), tries + 1
+        if config.partials == "scalars":
+            graph = draw_graph(rng, operations)
+        else:
+            graph = draw_block_graph(rng, operations, len(made) if config.evenly else None)
         problem = Problem.from_graph(graph, config.rule)
         try:
             name = f"{graph.name} {number}.{len(made)}"
@@ -113,6 +120,7 @@ def drawn(config: Config, number: int) -> Tasks:
             continue  # a family may make more vertices, or structures, than it was asked for
         if setup.most_moves >= 5:
             made.append(setup)
+            tries = 0
     return Tasks(tuple(made), most_moves, f"{RANDOM} {config.seed}")
 
 
