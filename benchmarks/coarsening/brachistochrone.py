@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from benchmarks.coarsening.cases import Case
+from benchmarks.coarsening.cases import NAIVE, Case
 
 import elimax
 
@@ -60,4 +60,5 @@ def cases() -> Iterator[Case]:
             (start,),
             "vectors",
             elimax.plan(coarse, start).coarsening,
+            more={NAIVE: jax.grad(elimax.coarsen(time_of_pieces))},
         )

@@ -71,4 +71,5 @@ def cases() -> Iterator[Case]:
             (gains, starts),
             "batch",
             decision,
+            more={"batch, checkpoint": gradient(jax.checkpoint(coarse), steps)},
         )

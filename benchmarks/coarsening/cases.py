@@ -6,6 +6,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+NAIVE = "naive"
+"""Name of the way in which a program is written at first."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Case:
@@ -21,6 +24,7 @@ class Case:
       same: the name of the way of JAX that differs from the coarsened program in nothing but that.
       decision: what `elimax.plan` tells of the coarsened function.
       stepwise: the gradient that is run operation by operation; the first of ``jax`` if None.
+      more: other gradients with `elimax.coarsen`, written in ways of ``jax`` or naively, by the name of the way.
     """
 
     program: str
@@ -32,6 +36,7 @@ class Case:
     same: str
     decision: str
     stepwise: Callable[..., Any] | None = None
+    more: dict[str, Callable[..., Any]] = dataclasses.field(default_factory=dict)
 
     @property
     def name(self) -> str:

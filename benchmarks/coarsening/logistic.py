@@ -64,4 +64,5 @@ def cases() -> Iterator[Case]:
             (weights, momentum, features, labels),
             "vectors",
             elimax.plan(coarse, weights, features, labels).coarsening,
+            more={"vectors, checkpoint": trajectory(jax.checkpoint(coarse))},
         )

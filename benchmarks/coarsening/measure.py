@@ -9,9 +9,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from benchmarks.coarsening.cases import Case
+from benchmarks.coarsening.cases import NAIVE, Case
 
-OURS, NAIVE, STEPWISE = "coarsened", "naive", "operation by operation"
+OURS, STEPWISE = "coarsened", "operation by operation"
 
 LONG = 3.0
 """Seconds after which one run operation by operation is enough."""
@@ -28,10 +28,12 @@ def measure(case: Case, seconds: float, stepwise: bool) -> dict[str, Any]:
       stepwise: whether to run JAX operation by operation too.
 
     Returns:
-      Seconds, bytes of temporaries and seconds to trace and compile by variant, the names of JAX's fastest variant
-      and of that with the fewest temporaries, and the largest relative difference between results.
+      Seconds, bytes of temporaries and seconds to trace and compile by variant, the names of the fastest variants and
+      of those with the fewest temporaries, with `elimax.coarsen` and without, and the largest relative difference
+      between results.
     """
-    variants = {OURS: case.coarsened, **case.jax, NAIVE: case.naive}
+    more = {f"{OURS}, {name}": gradient for name, gradient in case.more.items()}
+    variants = {OURS: case.coarsened, **more, **case.jax, NAIVE: case.naive}
     calls: dict[str, Callable[..., Any]] = {}
     row: dict[str, Any] = {"program": case.program, "setting": case.setting}
     row |= {"decision": case.decision, "same": case.same}
@@ -46,9 +48,10 @@ def measure(case: Case, seconds: float, stepwise: bool) -> dict[str, Any]:
     scale = max(float(np.max(np.abs(results[NAIVE]))), 1e-300)
     row["difference"] = max(float(np.max(np.abs(found - results[NAIVE]))) / scale for found in results.values())
     row["seconds"] = _interleaved(calls, case.args, seconds)
-    others = [name for name in calls if name != OURS]
-    row["fastest"] = min(others, key=row["seconds"].__getitem__)
-    row["smallest"] = min(others, key=row["temporaries"].__getitem__)
+    own = [OURS, *more]
+    others = [name for name in calls if name not in own]
+    row["fastest"], row["own fastest"] = (min(names, key=row["seconds"].__getitem__) for names in (others, own))
+    row["smallest"], row["own smallest"] = (min(names, key=row["temporaries"].__getitem__) for names in (others, own))
     if stepwise:
         fun = case.stepwise or next(iter(case.jax.values()))
         with jax.disable_jit():

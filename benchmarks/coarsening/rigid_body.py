@@ -90,4 +90,5 @@ def cases() -> Iterator[Case]:
             (start,),
             "naive",
             elimax.plan(coarse, start).coarsening,
+            more={"scalars, checkpoint": gradient(jax.checkpoint(coarse), steps)},
         )

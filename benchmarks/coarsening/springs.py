@@ -70,4 +70,5 @@ def cases() -> Iterator[Case]:
             (start,),
             "vectors",
             elimax.plan(coarse, start, start, argnums=(0, 1)).coarsening,
+            more={"vectors, checkpoint": gradient(jax.checkpoint(coarse))},
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from benchmarks.coarsening.cases import Case
+from benchmarks.coarsening.cases import NAIVE, Case
 
 import elimax
 
@@ -103,4 +103,8 @@ def cases() -> Iterator[Case]:
             (drives, start),
             "written out",
             decision,
+            more={
+                "written out, checkpoint": gradient(jax.checkpoint(coarse)),
+                NAIVE: gradient(elimax.coarsen(step_in_loops)),
+            },
         )

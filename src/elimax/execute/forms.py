@@ -6,12 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import jax
-
-from elimax._jax import trace
 from elimax.emit.lanes import lanes
 from elimax.emit.scalarise import MAX_ELEMENTS, attempt
-from elimax.execute.modes import MOST_PRODUCTS, Emit
+from elimax.execute.modes import MOST_PRODUCTS, Emit, traced
 from elimax.partials.build import Linearisation
 
 MANY_PRODUCTS = 400
@@ -32,7 +29,7 @@ def is_long(lin: Linearisation, count: int, emit: Emit, inputs: Sequence[Any]) -
     """
     if count <= MANY_PRODUCTS or sum(math.prod(value.shape) for value in lin.program.values) > MAX_ELEMENTS:
         return False
-    return isinstance(attempt(trace(lambda *xs: jax.tree.leaves(emit(*xs)), inputs)), str)
+    return isinstance(attempt(traced(emit, inputs)), str)
 
 
 def forms_of(lin: Linearisation, closed: Any) -> str:

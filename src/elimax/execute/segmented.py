@@ -24,6 +24,7 @@ from elimax.emit import kernel
 from elimax.emit.machines import current
 from elimax.emit.model import predict
 from elimax.emit.scalarise import scalarise
+from elimax.emit.scalars import MAX_STEPS
 from elimax.execute.promise import LEAST, promise
 from elimax.partials.build import Linearisation
 from elimax.plan import Plan
@@ -50,8 +51,8 @@ BATCH = 1000
 PLACES = ((1, True), (BATCH, False), (100 * BATCH, False))
 """Points at once, and whether in the body of a loop: where a result may run."""
 
-MOST_EQUATIONS = 2000
-"""Programs with more are left as they are."""
+MOST_OPERATIONS = MAX_STEPS
+"""Programs with more equations and multiplications are left as they are: they have one form, the plain one."""
 
 Linearise = Callable[[Callable[[Program], Program] | None], Linearisation]
 """Builds the graph of a program that is rewritten before."""
@@ -167,7 +168,7 @@ def _decide(
     asked: bool,
 ) -> tuple[Linearisation, Coarse]:
     none = dataclasses.replace(NONE, multiplications=plan.multiplications)
-    if len(fine.program.equations) > MOST_EQUATIONS:
+    if len(fine.program.equations) + plan.multiplications > MOST_OPERATIONS:
         return fine, none
     reference = _work(emit(fine, plan), inputs)
     if reference is None:

@@ -23,6 +23,10 @@ COMPILED = 0.15
 POLICY, POLICY_EACH = 0.02, 0.0005
 """Seconds, and seconds per vertex, that have to be left to ask a trained policy where there is no time to search."""
 
+HOPELESS, HOPELESS_FROM = 0.6, 300
+"""Bounds of graphs with so many vertices to eliminate that reach less than this share of the best cost are left alone
+where work is limited: they will not meet it, and raising them takes longer than all the rest."""
+
 LARGE = 5000
 """Graphs with more vertices to eliminate get no bounds: the time is better spent on the order."""
 
@@ -82,7 +86,7 @@ def _ask_the_policy(problem: Problem, seed: int, progress: Progress) -> None:
 def _search(problem: Problem, limits: Limits, seed: int, progress: Progress, executor: str | Executor | None) -> None:
     """Annealing and bounds, each on a thread: compiled code leaves Python's lock alone."""
     # Imported here, once, so that two threads do not compile the same function.
-    from elimax.order.bounding import improve_bound, warm_up
+    from elimax.order.bounding import warm_up
 
     warm_up(problem)
     # The search for bounds looks at the best order: one after the other if the result has to depend on the work alone.
@@ -93,13 +97,25 @@ def _search(problem: Problem, limits: Limits, seed: int, progress: Progress, exe
         else:
             tasks.append(pool.submit(portfolio, problem, limits, seed, progress, executor))
         if problem.is_scalar and len(problem.eliminable) <= LARGE:
-            tasks.append(pool.submit(improve_bound, problem, _for_bounds(problem, limits), progress))
+            tasks.append(pool.submit(_raise_bound, problem, limits, progress))
         try:
             wait(tasks)
         finally:
             progress.stopped.set()
         for task in tasks:
             task.result()
+
+
+def _raise_bound(problem: Problem, limits: Limits, progress: Progress) -> None:
+    from elimax.order.bounding import improve_bound
+
+    found = progress.result()
+    if (
+        limits.evaluations is None
+        or len(problem.eliminable) < HOPELESS_FROM
+        or found.lower_bound >= HOPELESS * found.multiplications
+    ):
+        improve_bound(problem, _for_bounds(problem, limits), progress)
 
 
 def _for_bounds(problem: Problem, limits: Limits) -> Limits:
