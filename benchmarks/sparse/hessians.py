@@ -27,9 +27,12 @@ def surface(x: Any) -> Any:
 
 
 def coupled(x: Any) -> Any:
-    """A loop for each unknown, coupled with the first."""
-    turned = jax.lax.fori_loop(0, 3, lambda _, v: v + 0.1 * jnp.sin(v), x[1:] * x[0])
-    return jnp.sum(turned) + x[0] ** 3
+    """Unknowns that meet their neighbours in the turns of a loop, all coupled with the first."""
+
+    def step(_: Any, v: Any) -> Any:
+        return v + 0.1 * (jnp.roll(v, 1) - 2 * v + jnp.roll(v, -1)) * v
+
+    return jnp.sum(jax.lax.fori_loop(0, 2, step, x[1:] * x[0]))
 
 
 def network(x: Any) -> Any:
@@ -66,7 +69,7 @@ def _parts(matrix: Any) -> tuple[Any, Any]:
 HESSIANS: dict[str, Callable[[], Variants]] = {
     "Hessian of a chain, n = 1e6, bcoo": _sparse(chain, 1_000_000),
     "Hessian of a surface, 512 x 512, bcoo": _sparse(surface, 512 * 512),
-    "Hessian of coupled loops, n = 1e3, bcoo": _sparse(coupled, 1000, by_jax=True),
+    "Hessian of a coupled loop, n = 1e3, bcoo": _sparse(coupled, 1000, by_jax=True),
     "Hessian of a network, n = 400, dense": _dense(network, 400),
 }
 """Each row by name."""
