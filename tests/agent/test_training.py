@@ -76,6 +76,27 @@ def test_a_training_that_goes_on_is_the_same_bit_by_bit(chosen, tmp_path):
     assert search(GRAPH, found[0]["order"], "published").multiplications == found[0]["multiplications"]
 
 
+def test_an_interrupt_within_a_round_leaves_the_state_before_it(tmp_path, monkeypatch):
+    whole = Trainer(SMALL, tasks(), None)
+    whole.run()
+    first = Trainer(SMALL, tasks(), tmp_path)
+    learn, rounds = first._learn, []
+
+    def interrupted(*args):
+        rounds.append(learn(*args))
+        if len(rounds) == 3:
+            raise KeyboardInterrupt
+        return rounds[-1]
+
+    monkeypatch.setattr(first, "_learn", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        first.run()
+    second = Trainer(SMALL, tasks(), tmp_path)
+    assert second.iteration == len(second.rows) == 2
+    second.run()
+    assert_same_training(whole, second)
+
+
 def wait_for_rounds(process, path, rounds):
     """The rounds in a checkpoint that another process writes, once there are so many."""
     until = time.monotonic() + 300

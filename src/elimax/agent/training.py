@@ -161,6 +161,20 @@ class Trainer:
         self.rows.append([row[name] for name in COLUMNS])
         return row
 
+    def _whole_round(self) -> dict[str, float]:
+        """A round, or where it is interrupted none of it: what is saved then is the state before."""
+        plain = {name: getattr(self, name) for name in ("iteration", "seconds", "cpu_seconds", "tasks", "_shown")}
+        best, number = list(self.best), len(self.rows)
+        leaves, tree = jax.tree.flatten(self.learner)
+        kept = [np.array(leaf) for leaf in self.devices.gather(leaves)]
+        try:
+            return self.round()
+        except BaseException:
+            vars(self).update(plain)
+            self.best, self.rows = best, self.rows[:number]
+            self.learner = self.devices.everywhere(jax.tree.unflatten(tree, [jnp.asarray(leaf) for leaf in kept]))
+            raise
+
     def _draw(self) -> None:
         self.tasks = drawn(self.config, self.iteration // self.config.refresh)
         self.best = self._no_games()
@@ -199,7 +213,7 @@ class Trainer:
         saved = time.perf_counter()
         try:
             while self.iteration < last and not 0 < self.config.minutes * 60 <= self.seconds and not self.proved:
-                row = self.round()
+                row = self._whole_round()
                 if report is not None:
                     report(row)
                 if time.perf_counter() - saved >= self.config.checkpoint_seconds:
