@@ -26,6 +26,7 @@ from elimax.errors import (
     PlanFormatError,
     PlanMismatchError,
     StructureError,
+    TripLimitError,
     VerificationError,
 )
 from elimax.plan import Plan
@@ -46,6 +47,7 @@ __all__ = [
     "PlanMismatchError",
     "Sparsity",
     "StructureError",
+    "TripLimitError",
     "VerificationError",
     "VerificationReport",
     "__version__",

@@ -26,6 +26,12 @@ TURNS = 64
 BITS = 7
 """The same for a loop over the bits of a number of turns."""
 
+BACKWARDS = (240.0, 900.0)
+"""Nanoseconds of a turn backwards besides what is computed, where the number of turns is known, and where it is not."""
+
+SEVERAL = 2.0
+"""How much longer each of several cotangents of a turn takes than a single one, which has the best form."""
+
 EQUATION = 30.0
 """Nanoseconds for an operation, whatever its size."""
 
@@ -93,7 +99,9 @@ def _chained(kind: str, rule: Any, active: tuple[int, ...] = (), lanes: tuple[in
         return turns * math.prod(lanes) * estimate((rule.along(active) if kind else rule).example())
     if kind == "_curvature":
         rule, active = rule.along(active), tuple(rule.place(active)[k] for k in active)
-    return turns * (estimate(rule.example()) + math.prod(lanes) * estimate(rule.example(active)))
+    rows = math.prod(lanes)
+    pulled = estimate(rule.example(active)) * (rows if rows == 1 else SEVERAL * rows)
+    return turns * (BACKWARDS[rule.length is None] + estimate(rule.example()) + pulled)
 
 
 def _equation(program: Program, equation: Equation) -> float:

@@ -126,7 +126,8 @@ class Plan:
 
         Args:
           mode: ``"elimination"``, ``"forward"``, ``"reverse"``, ``"coloured forward"``, ``"coloured reverse"``,
-            ``"mixed"`` or, of a Hessian, ``"star"``.
+            ``"mixed"``; of a Hessian, ``"star"``; of a function with loops, ``"checkpointed reverse"``,
+            ``"written forward"`` or ``"written reverse"``.
 
         Raises:
           ModeError: if there is no such mode.

@@ -122,7 +122,7 @@ def test_many_states_are_not_carried():
     assert "run backwards" in elimax.plan(coarse, x, p, argnums=(0, 1)).coarsening
     gradient = jax.jit(jax.grad(loss(coarse), (0, 1)))
     assert_trees_close(gradient(x, p), jax.jit(jax.jacfwd(loss(fun), (0, 1)))(x, p))
-    assert gradient.lower(x, p).compile().memory_analysis().temp_size_in_bytes < 8 * 600 * 150
+    assert gradient.lower(x, p).compile().memory_analysis().temp_size_in_bytes < 3 * 8 * backwards.ROOM
     assert_trees_close(jax.jit(elimax.jacobian(loss(fun)))(x, p), jax.jit(jax.jacfwd(loss(fun)))(x, p))
     mode = elimax.plan(loss(fun), x, p).with_mode("checkpointed reverse")
     assert_trees_close(jax.jit(elimax.jacobian(loss(fun), order=mode))(x, p), jax.jit(jax.jacfwd(loss(fun)))(x, p))
@@ -138,7 +138,7 @@ def endless(x):
 
 
 def counted(x):
-    return lax.while_loop(lambda s: s[1] < x[1], lambda s: (s[0] + 1, s[1] + x[0]), (0, x[0]))[0] * x[0]
+    return lax.while_loop(lambda s: s[1] < x[1], lambda s: (s[0] + 1, s[1] + x[0]), (0, x[0]))[0] * x[0] ** 2
 
 
 def inside(x):

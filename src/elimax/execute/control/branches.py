@@ -23,8 +23,7 @@ from elimax._jax.program import Value
 from elimax.elimination.steps import Step
 from elimax.execute.control.blocks import Full, bounded, full, known_alike, united, written
 from elimax.execute.control.carried import Search
-from elimax.execute.control.step import Found, Pair
-from elimax.execute.layout import identity_block
+from elimax.execute.control.step import Found, Pair, numbered
 from elimax.execute.run import run
 from elimax.partials.build import Linearisation, linearise_program
 
@@ -35,25 +34,13 @@ class Branch:
 
     lin: Linearisation
     order: tuple[Step, ...]
-    num_results: int
     wanted: tuple[int, ...]
     active: tuple[int, ...]
 
     def __call__(self, *operands: Any) -> tuple[list[Any], Found]:
         """Results and the blocks of those that are wanted, by numbers of result and operand."""
         results, edges = run(self.lin, self.order, operands)
-        ordered: list[Any] = [None] * self.num_results
-        others = [k for k in range(self.num_results) if k not in self.wanted]
-        for k, result in zip((*self.wanted, *others), results, strict=True):
-            ordered[k] = result
-        found: Found = {}
-        for k, vertex in zip(self.wanted, self.lin.outputs, strict=True):
-            for operand, source in zip(self.active, self.lin.inputs, strict=True):
-                if vertex is not None and vertex == source:
-                    found[(k, operand)] = identity_block(jnp.shape(ordered[k]))
-                elif vertex is not None and (source, vertex) in edges:
-                    found[(k, operand)] = edges[(source, vertex)]
-        return ordered, found
+        return numbered(self.lin, results, edges, self.wanted, self.active)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,7 +61,7 @@ class Branches:
 
     def __call__(self, index: Any, operands: Sequence[Any]) -> tuple[list[Any], Found]:
         """Results of the branch that is taken, and blocks by numbers of result and operand."""
-        number = self.branches[0].num_results
+        number = len(self.branches[0].lin.program.outputs)
 
         def taken(branch: Branch, *operands: Any) -> list[Any]:
             results, found = branch(*operands)
@@ -125,7 +112,7 @@ def _branch(program: Program, wanted: Sequence[int], search: Search) -> Branch:
     ordered = dataclasses.replace(program, outputs=[program.outputs[k] for k in (*wanted, *others)])
     lin = linearise_program(ordered, num_differentiated=len(wanted))
     active = tuple(k for k, ref in enumerate(program.inputs) if ref.vertex is not None)
-    return Branch(lin, search(lin), len(program.outputs), tuple(wanted), active)
+    return Branch(lin, search(lin), tuple(wanted), active)
 
 
 def _structures(branch: Branch, operands: Sequence[Value]) -> Found:

@@ -13,11 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from elimax._jax import Equation, Program, Ref
 from elimax._jax.program import Placeholder, Value
 from elimax.elimination.steps import Step
+from elimax.execute.accumulate import Edges
 from elimax.execute.control.blocks import Full
+from elimax.execute.layout import identity_block
 from elimax.execute.run import run
 from elimax.partials.build import Linearisation, linearise_program
 from elimax.partials.registry import LOCAL
@@ -65,16 +68,7 @@ class Differentiated:
             for v in (self.lin.program.values[r.value] for r in self.lin.program.inputs[:number])
         ]
         results, edges = run(self.lin, self.order, [*seeds, *operands, *given])
-        ordered: list[Any] = [None] * self.num_results
-        others = [k for k in range(self.num_results) if k not in self.wanted]
-        for k, result in zip((*self.wanted, *others), results, strict=True):
-            ordered[k] = result
-        blocks: Found = {}
-        for k, vertex in zip(self.wanted, self.lin.outputs, strict=True):
-            for j, source in enumerate(self.lin.inputs):
-                if vertex is not None and (source, vertex) in edges:
-                    blocks[(k, j)] = edges[(source, vertex)]
-        return ordered, blocks
+        return numbered(self.lin, results, edges, self.wanted, range(len(self.lin.inputs)))
 
     def structures(self, operands: Sequence[Any], arrays: Mapping[Pair, Sequence[Any]]) -> Found:
         """Blocks of the wanted results, with stand-ins for values that are known at run time only."""
@@ -87,6 +81,32 @@ class Differentiated:
 
         jax.eval_shape(traced, list(operands), [arrays[pair] for pair in self.incoming])
         return found
+
+
+def numbered(
+    lin: Linearisation, results: Sequence[Any], edges: Edges, wanted: Sequence[int], operands: Sequence[int]
+) -> tuple[list[Any], Found]:
+    """Results in their own order, and the blocks of those that are wanted, by numbers of result and operand.
+
+    Args:
+      lin: the graph of a program whose wanted results come first.
+      results: its results.
+      edges: what elimination leaves.
+      wanted: numbers of the wanted results.
+      operands: numbers of the active operands.
+    """
+    ordered: list[Any] = [None] * len(results)
+    others = [k for k in range(len(results)) if k not in wanted]
+    for k, result in zip((*wanted, *others), results, strict=True):
+        ordered[k] = result
+    found: Found = {}
+    for k, vertex in zip(wanted, lin.outputs, strict=True):
+        for operand, source in zip(operands, lin.inputs, strict=True):
+            if vertex is not None and vertex == source:
+                found[(k, operand)] = identity_block(jnp.shape(ordered[k]))
+            elif vertex is not None and (source, vertex) in edges:
+                found[(k, operand)] = edges[(source, vertex)]
+    return ordered, found
 
 
 def differentiated(
