@@ -25,7 +25,7 @@ from elimax.emit.machines import current
 from elimax.emit.model import predict
 from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import MAX_STEPS
-from elimax.execute.promise import LEAST, promise
+from elimax.execute.promise import LEAST, hopeful, promise
 from elimax.partials.build import Linearisation
 from elimax.plan import Plan
 from elimax.plan.coarse import Coarse
@@ -88,6 +88,8 @@ def planned(
         of them.
     """
     fine = linearised(None)
+    if not asked and not hopeful(fine.program):
+        return fine, search(fine)
     key = fingerprint(fine.program), asked
     known = _DECIDED.get(key)
     if known is None and not asked and promise(fine.program) < LEAST:
