@@ -135,6 +135,12 @@ class Trainer:
         keys = jax.random.split(jax.random.fold_in(self.key, self.iteration))
         record = self._play(self.learner.params, boards, keys[0])
         final, moves = self.devices.gather((record.final, record.moves))
+        counted = final < TOO_MUCH
+        if not counted.any():
+            raise TrainingError(
+                "every game of a round came to structures of blocks that its table lacks, so there is nothing to learn "
+                'from; order these graphs with order="agent" or order="auto" without training'
+            )
         self._keep_best(final, moves, which)
         shown = self.devices.everywhere(self._to_show(which))
         number = self.devices.everywhere(jnp.asarray(self.iteration, jnp.int32))
@@ -143,7 +149,6 @@ class Trainer:
         self.iteration += 1
         spent = time.perf_counter() - began
         self.seconds, self.cpu_seconds = self.seconds + spent, self.cpu_seconds + time.process_time() - cpu
-        counted = final < TOO_MUCH
         opening = np.array([setup.opening_cost for setup in self.tasks.setups])[which]
         row = {
             "iteration": self.iteration,
@@ -151,7 +156,7 @@ class Trainer:
             "seconds": round(self.seconds, 3),
             "cpu_seconds": round(self.cpu_seconds, 3),
             "best": float(sum(best.cost for best in self.best)),
-            "mean": float((final + opening)[counted].mean()) if counted.any() else float("nan"),
+            "mean": float((final + opening)[counted].mean()),
             "round_best": float((final + opening).min()),
             "value_error": means["value"],
             "entropy": means["entropy"],
