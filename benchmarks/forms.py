@@ -108,7 +108,7 @@ def scalar_program(name: str, dtype: str, order: str) -> ScalarProgram | None:
 def predict(program: ScalarProgram, counts: dict[str, Counts], batch: int, inside: bool) -> dict[str, float]:
     """Nanoseconds by form."""
     predicted = {form: c.at(current(), batch, inside) for form, c in counts.items()}
-    if inside and kernel.pays(program, batch) and kernel.fits(program, batch=True, batch_last=False):
+    if inside and kernel.pays(program, batch) and kernel.fits(program, batch):
         predicted["kernel"] = kernel.predict(program, current(), batch)
     return {form: 1e-9 * time for form, time in predicted.items()}
 

@@ -109,9 +109,29 @@ def test_every_operation_compiles(dtype):
 
     program = scalarise(trace(lambda x: [operations(x)], [x]))
     assert program is not None
-    assert kernel.fits(program, batch=False, batch_last=False)
+    assert kernel.fits(program)
     (found,) = jax.jit(kernel.kernel(program, (), []))(x)
     np.testing.assert_allclose(found, jax.jit(operations)(x), rtol=1e-5 if dtype == "float32" else 1e-12)
+
+
+def test_many_points_and_constant_arguments_compile():
+    """XLA would share the work of a larger kernel among cores, and ends the process where an argument is a constant."""
+    weights = jnp.asarray(np.random.default_rng(0).normal(size=(40, 40)) / 40)
+
+    def fun(x, p, w):
+        return jnp.sum(w * jnp.tanh(x[:, None] * p[0] + w * p[1]), axis=1)
+
+    def steps(jacobian):
+        def step(x, _):
+            return 0.9 * x + 1e-3 * jnp.sum(jacobian(x, jnp.array([0.9, 0.1]), weights), axis=1), None
+
+        return lambda x: lax.scan(step, x, None, length=3)[0]
+
+    own, jacs = steps(elimax.jacobian(fun, 1, form="kernel")), steps(jax.jacfwd(fun, 1))
+    x = jnp.linspace(0.0, 1.0, 40)
+    close(jax.jit(own)(x), jacs(x))
+    many = jnp.ones((300, 1)) * x
+    close(jax.jit(jax.vmap(own))(many), jax.vmap(jacs)(many))
 
 
 def test_no_kernel_for_large_or_mixed_results():
@@ -121,10 +141,11 @@ def test_no_kernel_for_large_or_mixed_results():
     assert large is not None
     assert mixed is not None
     assert small is not None
-    assert not kernel.fits(large, False, False)
-    assert not kernel.fits(mixed, False, False)
-    assert kernel.fits(small, True, False)
-    assert not kernel.fits(small, True, True)
+    assert not kernel.fits(large)
+    assert not kernel.fits(mixed)
+    assert kernel.fits(small, 100)
+    assert not kernel.fits(small, 100_000)
+    assert not kernel.fits(small, 1, behind=True)
     close(jax.jit(elimax.jacobian(lambda x: x**3, form="kernel"))(jnp.ones(12)), 3 * jnp.eye(12))
 
 

@@ -74,7 +74,7 @@ def choose(program: ScalarProgram, form: str, elementary: str, place: Place, is_
       place: where it runs.
       is_part: whether its results are read by the rest of a larger program, into which the plain form is joined.
     """
-    batch = math.prod(place.sizes)
+    batch, behind = math.prod(place.sizes), bool(place.batch) and place.batch_last
     if batch == 0 or form == "plain" or (form == "auto" and place.platform != "cpu"):
         return None
     if form == "auto":
@@ -92,11 +92,11 @@ def choose(program: ScalarProgram, form: str, elementary: str, place: Place, is_
             times["loop"] = min(time, times["loop"])
         shared = recomputes({name: form.counts for name, form in forms.items()})
         form = min(times, key=times.__getitem__) if shared or place.looped else "plain"
-        if place.looped and kernel.pays(program, batch) and kernel.fits(program, bool(place.batch), place.batch_last):
+        if place.looped and kernel.pays(program, batch) and kernel.fits(program, batch, behind):
             form = "kernel" if kernel.predict(program, machine, batch) < times[form] else form
         if form == "plain":
             return None
     masks = [mask for _, mask in reversed(place.batch)]
-    if form == "kernel" and kernel.fits(program, bool(place.batch), place.batch_last):
+    if form == "kernel" and kernel.fits(program, batch, behind):
         return kernel.kernel(program, place.sizes, masks, place.platform)
     return loop(program, place.sizes, masks, place.batch_last, elementary)

@@ -76,7 +76,7 @@ def _on_scalars(program: ScalarProgram) -> float:
     """Nanoseconds of a program on scalars in the body of a loop, in its best form."""
     machine = current()
     times = [form.at(1, True) for form in predict(program, machine).values()]
-    if kernel.fits(program, batch=False, batch_last=False):
+    if kernel.fits(program):
         times.append(kernel.predict(program, machine, 1))
     return min(times)
 

@@ -26,8 +26,14 @@ from elimax.emit.scalars import ScalarProgram, columns, evaluate
 MAX_SIZE = 128
 """Results with more elements in all take other forms: choosing costs the square of it."""
 
+MAX_COST = 200_000
+"""XLA shares what costs more, as it counts, among cores, and cannot do that within a kernel: compilation fails."""
+
 START = 60.0
 """Nanoseconds for starting the kernel in a loop."""
+
+ARGUMENT = 15.0
+"""Nanoseconds for each argument, which is copied: see `elimax._jax.calls.one_kernel`."""
 
 CHOSEN = 0.025
 """Nanoseconds for choosing one of two numbers of 64 bits, half of that for shorter ones."""
@@ -42,16 +48,22 @@ SLOWDOWN = (8.0, 3.0)
 """How much longer arithmetic takes than in a vectorised loop, for one point and for more of them."""
 
 
-def fits(program: ScalarProgram, batch: bool, batch_last: bool) -> bool:
+def fits(program: ScalarProgram, batch: int = 1, behind: bool = False) -> bool:
     """Whether a program can take this form.
 
     Args:
       program: the program.
-      batch: whether there are batch axes.
-      batch_last: whether they come behind those of the results.
+      batch: number of points.
+      behind: whether there are batch axes behind those of the results.
     """
     dtypes = {program.dtypes[int(i)] for ids in program.outputs for i in ids.flat}
-    return len(dtypes) == 1 and _size(program) <= MAX_SIZE and not (batch and batch_last)
+    if len(dtypes) != 1 or behind:
+        return False
+    size, work = _size(program), work_of(program)
+    number = 10 * dtypes.pop().itemsize
+    each = work.cheap + work.slow + 2 * (work.series + work.called) + 2 * size + number
+    cost = size * each + number * sum(ids.size for ids in program.inputs)
+    return size <= MAX_SIZE and batch * cost <= MAX_COST
 
 
 def pays(program: ScalarProgram, batch: int) -> bool:
@@ -72,7 +84,8 @@ def predict(program: ScalarProgram, machine: Machine, batch: int) -> float:
     slower = SLOWDOWN[batch > 1]
     arithmetic = slower * (work.cheap + machine.series * work.series) + min(slower, 2.0) * machine.slow * work.slow
     choosing = CHOSEN * (1.0 if work.wide else 0.5) * size * size
-    return START + batch * (unit * arithmetic + CALL * work.called + choosing) + (CUT * count if count > 1 else 0.0)
+    start = START + ARGUMENT * len(program.inputs)
+    return start + batch * (unit * arithmetic + CALL * work.called + choosing) + (CUT * count if count > 1 else 0.0)
 
 
 def kernel(

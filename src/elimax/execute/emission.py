@@ -62,17 +62,15 @@ def emitted(
     return jax.tree.unflatten(trees[-1], [next(found) if x is None else x for x in leaves])
 
 
-def emitted_alone(fun: Callable[..., list[Any]], args: Sequence[Any], by_lanes: bool = True) -> list[Any]:
+def emitted_alone(fun: Callable[..., list[Any]], args: Sequence[Any]) -> list[Any]:
     """The results of a function, such as a turn of a loop, in the form that suits the place where it runs.
 
     Args:
       fun: a function of arrays.
       args: arrays.
-      by_lanes: whether parts that run along an axis may be emitted as a loop over it; not where an operand may be a
-        constant of the whole program, whose slices XLA writes into such a part, and cannot compile then.
     """
     closed = trace(fun, args)
     found = staged_call("turn", closed, args, "auto", "batch-first", "exact")
-    if found is None and by_lanes:
+    if found is None:
         found = laned_call("turn", closed, args, "auto", "batch-first")
     return list(as_function(closed)(*args) if found is None else found)

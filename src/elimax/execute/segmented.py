@@ -214,7 +214,7 @@ def _work(emitted: Callable[..., Any], inputs: Sequence[Any]) -> Work | None:
     places = []
     for batch, looped in PLACES:
         times = {name: form.at(batch, looped) for name, form in forms.items()}
-        if looped and kernel.fits(program, batch=False, batch_last=False):
+        if looped and kernel.fits(program):
             times["kernel"] = kernel.predict(program, machine, batch)
         places.append(min(times.items(), key=lambda item: item[1]))
     products = sum(step.name == "mul" for step in program.steps)

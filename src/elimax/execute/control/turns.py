@@ -99,7 +99,7 @@ class Plain:
         """See `Body`."""
         operands = [*map(jnp.asarray, (*consts, *carry, *x))]
         fun = as_function(self.body)
-        found = emitted_alone(fun, operands, by_lanes=False) if self.staged else list(fun(*operands))
+        found = emitted_alone(fun, operands) if self.staged else list(fun(*operands))
         after, ys = found[: self.num_carried], found[self.num_carried :]
         return [_chosen(going, a, b) for a, b in zip(after, carry, strict=True)], ys
 
@@ -130,7 +130,7 @@ class Plain:
             return list(jax.vjp(chosen, *(operands[k] for k in numbers))[1](list(seeds)))
 
         given = [*own, *map(jnp.asarray, (*cotangents, *stacked))]
-        found = emitted_alone(back, given, by_lanes=False) if self.staged else back(*given)
+        found = emitted_alone(back, given) if self.staged else back(*given)
         first, second = len(moving.consts), len(moving.consts) + len(moving.carried)
         before = [_chosen(going, a, b) for a, b in zip(found[first:second], cotangents, strict=True)]
         rest = [x if going is None else _chosen(going, x, jnp.zeros_like(x)) for x in found]
