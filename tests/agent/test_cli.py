@@ -60,7 +60,7 @@ def test_train_goes_on_and_leaves_curves_orders_and_weights(files):
     [
         (("random", "zoo:kepler"), '"random" stands alone'),
         (("no-such-problem",), "The zoo has no problem"),
-        (("zoo:burgers_1d",), "has blocks of arrays"),
+        (("zoo:hole", "zoo:perceptron"), "train them apart"),
         (("zoo:hole", "--method", "magic"), "'method' should be one of"),
         (("zoo:hole", "--games", "0"), "'games' should be one or more"),
         (("zoo:hole", "--config", "none.toml"), "cannot be read"),

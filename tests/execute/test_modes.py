@@ -78,6 +78,7 @@ def scalars(*values):
     return values
 
 
+@pytest.mark.slow
 def test_many_products_of_scalars_go_to_jax():
     args, argnums = tuple(jnp.linspace(0.1, 1.0, 12)), tuple(range(12))
     plan = elimax.plan(scalars, *args, argnums=argnums)

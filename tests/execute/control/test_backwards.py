@@ -110,6 +110,7 @@ def test_points_that_have_stopped_leave_no_trace():
     assert_trees_close(jax.jit(jax.vmap(jax.grad(changed(fun))))(points), expected)
 
 
+@pytest.mark.slow
 def test_many_states_are_not_carried():
     weights = jnp.asarray(np.random.default_rng(0).normal(size=(150, 150)) / 15)
 
