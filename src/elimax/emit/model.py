@@ -66,7 +66,7 @@ FULL = 0.5
 HEAP = 2**25
 """A result with more bytes than this is on pages that the system hands out anew at every call."""
 
-READ = 0.5
+READ = 0.25
 """Share of the known elements of a plain form in a loop that are filled in; others are known to whoever reads them."""
 
 
