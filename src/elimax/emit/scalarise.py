@@ -21,7 +21,7 @@ ELEMENTWISE = frozenset(
     "abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type cos cosh digamma "
     "div eq erf erf_inv erfc exp exp2 expm1 floor ge gt igamma igammac integer_pow is_finite le lgamma log log1p "
     "log2 logistic lt max min mul ne neg nextafter not one_minus_square or pow reduce_precision rem round rsqrt "
-    "select_n shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt square sub tan tanh xor".split()
+    "polynomial select_n shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt square sub tan tanh xor".split()
 )
 """Primitives that treat each element alone."""
 
@@ -132,7 +132,7 @@ class _Scalariser:
         if name == "iota":
             with jax.ensure_compile_time_eval():
                 return [self.builder.constant(np.asarray(equation.call()[0]))]
-        if name in ELEMENTWISE:
+        if name in ELEMENTWISE or (name == "bitcast_convert_type" and operands[0].shape == shape):
             return [self.elementwise(equation, operands, shape)]
         if name == "dot_general":
             return [self.dot(equation, *operands)]
