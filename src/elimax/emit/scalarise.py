@@ -18,10 +18,11 @@ from elimax.emit.movements import INDEXED, MOVES, destinations, indexed
 from elimax.emit.scalars import MAX_STEPS, Builder, NotScalar, ScalarProgram, TooLarge
 
 ELEMENTWISE = frozenset(
-    "abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type cos cosh digamma "
-    "div eq erf erf_inv erfc exp exp2 expm1 floor ge gt igamma igammac integer_pow is_finite le lgamma log log1p "
-    "log2 logistic lt max min mul ne neg nextafter not one_minus_square or pow reduce_precision rem round rsqrt "
-    "polynomial select_n shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt square sub tan tanh xor".split()
+    "abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type cos cosh "
+    "digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt igamma igammac integer_pow is_finite le lgamma log "
+    "log1p log2 logistic lt max min mul ne neg nextafter not one_minus_square or polynomial pow reduce_precision "
+    "rem round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt square sub "
+    "tan tanh xor".split()
 )
 """Primitives that treat each element alone."""
 
