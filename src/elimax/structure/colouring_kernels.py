@@ -8,21 +8,12 @@ the sources holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import numba
 import numpy as np
 
-
-def _jit(function: Callable[..., Any]) -> Any:
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # no folder to keep the code in
-        return numba.njit(nogil=True)(function)
+from elimax.structure.compiled import compiled
 
 
-@_jit
+@compiled
 def greedy(line_start, line_cross, line_need, cross_start, cross_line, cross_needed, sequence):
     """Colour lines in a sequence, each with the lowest colour that no line in conflict has.
 
@@ -64,7 +55,7 @@ def greedy(line_start, line_cross, line_need, cross_start, cross_line, cross_nee
     return colours, total
 
 
-@_jit
+@compiled
 def conflicts(line_start, line_cross, line_need, cross_start, cross_line, cross_needed, has_need):
     """Conflict graph of the lines as ``(start int64 [L + 1], neighbour int32 [2 E])``, ascending neighbours apart."""
     num_lines = line_start.size - 1
@@ -93,7 +84,7 @@ def conflicts(line_start, line_cross, line_need, cross_start, cross_line, cross_
     return start, neighbour
 
 
-@_jit
+@compiled
 def smallest_last(start, neighbour):
     """The sequence whose last line has the fewest conflicts, the one before it the fewest without the last, etc."""
     size = start.size - 1
@@ -119,7 +110,7 @@ def smallest_last(start, neighbour):
     return sequence
 
 
-@_jit
+@compiled
 def incidence_degree(start, neighbour):
     """The sequence in which the next line is one with the most conflicts with those before it."""
     size = start.size - 1
@@ -145,7 +136,7 @@ def incidence_degree(start, neighbour):
     return sequence
 
 
-@_jit
+@compiled
 def peel(row_start, row_cross, col_start, col_cross):
     """Take away the row or column with the most entries that are left, again and again.
 
@@ -210,7 +201,7 @@ def peel(row_start, row_cross, col_start, col_cross):
     return step, left, read, count
 
 
-@_jit
+@compiled
 def _buckets(degree):
     """Doubly linked lists of the vertices of each degree, the lowest vertex first."""
     size = degree.size
@@ -221,7 +212,7 @@ def _buckets(degree):
     return head, after, before
 
 
-@_jit
+@compiled
 def _link(head, after, before, bucket, v):
     after[v] = head[bucket]
     before[v] = -1
@@ -230,7 +221,7 @@ def _link(head, after, before, bucket, v):
     head[bucket] = v
 
 
-@_jit
+@compiled
 def _unlink(head, after, before, bucket, v):
     if before[v] >= 0:
         after[before[v]] = after[v]

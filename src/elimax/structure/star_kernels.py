@@ -8,21 +8,12 @@ All functions are deterministic, and call only what is in this file, so that num
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import numba
 import numpy as np
 
-
-def _jit(function: Callable[..., Any]) -> Any:
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # no folder to keep the code in
-        return numba.njit(nogil=True)(function)
+from elimax.structure.compiled import compiled
 
 
-@_jit
+@compiled
 def star(start, neighbour, sequence, most_colours, most_work):
     """Star-colour vertices in a sequence, each with the lowest colour that is allowed.
 
@@ -87,7 +78,7 @@ def star(start, neighbour, sequence, most_colours, most_work):
     return colours, total, around, count, used
 
 
-@_jit
+@compiled
 def _slot(start, around, used, v, colour):
     """Where a colour is in the list of a vertex, or the end of the list."""
     at = start[v]
@@ -96,7 +87,7 @@ def _slot(start, around, used, v, colour):
     return at
 
 
-@_jit
+@compiled
 def shared(rows, columns, colours, start, around, count, used):
     """Bool [K]: whether another neighbour of the row of an entry has the colour of its column."""
     found = np.zeros(rows.size, np.bool_)
