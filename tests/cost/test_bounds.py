@@ -9,6 +9,7 @@ from tests.problems import NAMES, block_like_problem, expected_counts, published
 
 from elimax.cost.bounds import cut_bound, least_cost, vertex_bounds
 from elimax.cost.cuts import vertex_cut
+from elimax.cost.dominators import Separators
 from elimax.cost.grouping import Grouping
 from elimax.cost.joint import JointBounds
 from elimax.elimination import reference
@@ -49,7 +50,21 @@ def test_cuts_agree_with_enumeration(seed):
     edges = [sorted({w for w in range(u + 1, size) if draw.random() < 0.35}) for u in range(size)]
     first = sorted(draw.sample(range(4), 3))
     ends = frozenset(draw.sample(range(3, size), 3))
-    assert vertex_cut(edges, first, ends, len(first)) == brute_force_cut(edges, first, ends, size)
+    known = brute_force_cut(edges, first, ends, size)
+    assert vertex_cut(edges, first, ends, len(first)) == known
+    assert Separators(edges, ends, range(size - 1, -1, -1)).cut(first) == known
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_cuts_from_dominators_are_those_from_paths(seed):
+    draw = random.Random(seed)
+    size = draw.randint(3, 40)
+    edges = [[w for w in range(u + 1, size) if draw.random() < draw.choice([0.05, 0.1, 0.3])] for u in range(size)]
+    ends = frozenset(draw.sample(range(size), 3))
+    separators = Separators(edges, ends, range(size - 1, -1, -1))
+    for following in edges:
+        first = draw.sample(following, draw.randint(0, len(following)))
+        assert separators.cut(first) == vertex_cut(edges, first, ends, len(first))
 
 
 def test_a_path_pushes_another_back():

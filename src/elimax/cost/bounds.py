@@ -11,7 +11,7 @@ from the inputs in the graph in which only its variable in-edges are kept, and l
 
 from __future__ import annotations
 
-from elimax.cost.cuts import vertex_cut
+from elimax.cost.dominators import Separators
 from elimax.elimination.problem import Problem
 from elimax.structure.term import Kind
 
@@ -51,24 +51,24 @@ def vertex_bounds(problem: Problem) -> dict[int, int]:
         ins[target].append(source)
         outs[source].append(target)
         kinds[source, target] = kind if problem.rule == "executed" else int(Kind.VARIABLE)
-    inputs, outputs = frozenset(problem.inputs), frozenset(problem.outputs)
+    behind = Separators(ins, frozenset(problem.inputs), range(problem.num_vertices))
+    ahead = Separators(outs, frozenset(problem.outputs), range(problem.num_vertices - 1, -1, -1))
     bounds = {}
     for v in problem.eliminable:
         weak_in = [[u for u in ins[v] if kinds[u, v] >= kind] for kind in (Kind.CONSTANT, Kind.VARIABLE)]
         weak_out = [[w for w in outs[v] if kinds[v, w] >= kind] for kind in (Kind.CONSTANT, Kind.VARIABLE)]
-        cut_in = _cuts(ins, weak_in, inputs)
+        cut_in = _cuts(behind, weak_in)
         if cut_in[0]:
-            bounds[v] = least_cost(*cut_in, *_cuts(outs, weak_out, outputs))
+            bounds[v] = least_cost(*cut_in, *_cuts(ahead, weak_out))
         else:
             bounds[v] = 0
     return bounds
 
 
-def _cuts(edges: list[list[int]], weak: list[list[int]], ends: frozenset[int]) -> tuple[int, int]:
+def _cuts(separators: Separators, weak: list[list[int]]) -> tuple[int, int]:
     """Cuts behind the edges of a vertex that are no units, and behind those that are variable."""
-    known = vertex_cut(edges, weak[0], ends, len(weak[0]))
-    variable = known if len(weak[1]) == len(weak[0]) else vertex_cut(edges, weak[1], ends, len(weak[1]))
-    return known, variable
+    known = separators.cut(weak[0])
+    return known, known if len(weak[1]) == len(weak[0]) else separators.cut(weak[1])
 
 
 def cut_bound(problem: Problem) -> int:

@@ -163,8 +163,11 @@ class _Scalariser:
             if all(value is not None for value in known):
                 with jax.ensure_compile_time_eval():
                     return self.builder.constant(np.asarray(equation.call(*known)[0]))
-        own = tuple(sorted((k, str(v)) for k, v in equation.params.items()))
+        own = tuple(sorted((k, str(v)) for k, v in equation.params.items())) if equation.params else ()
         key = (equation.name, own, np.dtype(dtype).str)
+        if math.prod(shape) == 1:
+            row = [ids.item() for ids in operands]
+            return np.full(shape, self.builder.apply(key, equation.name, equation.call, row, dtype), np.int64)
         columns = [np.broadcast_to(ids, shape).ravel() for ids in operands]
         results = [
             self.builder.apply(key, equation.name, equation.call, row, dtype) for row in zip(*columns, strict=True)

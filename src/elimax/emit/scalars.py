@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -95,10 +96,14 @@ class Builder:
 
     def fresh(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         """Numbers of new scalars, an int array of the given shape."""
-        size = int(np.prod(shape, dtype=np.int64))
         start = len(self.dtypes)
-        self.dtypes.extend([np.dtype(dtype)] * size)
-        return np.arange(start, start + size).reshape(shape)
+        self.dtypes.extend([np.dtype(dtype)] * math.prod(shape))
+        return np.arange(start, len(self.dtypes)).reshape(shape)
+
+    def _one(self, dtype: Any) -> int:
+        """Number of a new scalar."""
+        self.dtypes.append(np.dtype(dtype))
+        return len(self.dtypes) - 1
 
     def constant(self, value: Any) -> np.ndarray:
         """Numbers of the elements of a known array."""
@@ -107,7 +112,7 @@ class Builder:
         for index in np.ndindex(value.shape):
             key = (value.dtype.str, value[index].tobytes())
             if key not in self._known:
-                number = int(self.fresh((), value.dtype))
+                number = self._one(value.dtype)
                 self.constants[number] = np.asarray(value[index])
                 self._known[key] = number
             ids[index] = self._known[key]
@@ -126,25 +131,26 @@ class Builder:
         Raises:
           TooLarge: there are too many operations.
         """
-        operands = tuple(int(i) for i in operands)
-        simple = self._simplified(name, operands, np.dtype(dtype))
-        if simple is not None:
-            return simple
+        operands = tuple(map(int, operands))
+        if name in FOLDED and not self.constants.keys().isdisjoint(operands):
+            simple = self._simplified(name, operands, np.dtype(dtype))
+            if simple is not None:
+                return simple
         whole = (key, tuple(sorted(operands)) if name in COMMUTATIVE else operands)
         number = self._known.get(whole)
         if number is None:
             if len(self._steps) >= MAX_STEPS:
                 raise TooLarge
-            number = self._known[whole] = int(self.fresh((), dtype))
+            number = self._known[whole] = self._one(dtype)
             self._steps.append(Step(name, call, operands, number, self.origin))
         return number
 
     def _simplified(self, name: str, operands: tuple[int, ...], dtype: np.dtype) -> int | None:
-        """Number of the result of an operation that need not be done, as compilers hold, or None.
+        """Number of the result of one of `FOLDED` that need not be done, as compilers hold, or None.
 
         A sum with zero is the other summand, even though the sum of two zeros has a sign of its own.
         """
-        if name not in FOLDED or dtype.kind != "f" or any(self.dtypes[i] != dtype for i in operands):
+        if dtype.kind != "f" or any(self.dtypes[i] != dtype for i in operands):
             return None
         known = [self.constants.get(i) for i in operands]
         if all(value is not None for value in known):

@@ -27,6 +27,7 @@ from elimax.execute.forms import forms_of, is_long
 from elimax.execute.layout import identity_block, write_block
 from elimax.execute.memory import memory_of_machine
 from elimax.execute.modes import ELIMINATION, MOST_PRODUCTS, Emit, cheapest, modes_through, predictions, products
+from elimax.execute.modes import traced as emitted_program
 from elimax.execute.remaining import MOST_ENTRIES, num_entries
 from elimax.execute.run import run
 from elimax.execute.segmented import COARSE, Linearise, again, planned
@@ -159,12 +160,12 @@ def evaluate(
         return finished(_by_jax(traced, inputs, output))
     plan = order
     if isinstance(order, str) and order == COARSE:
-        lin, plan = _coarse(traced, inputs, name, cost=cost, budget=budget, seed=seed)
+        lin, plan = _coarse(traced, inputs, name, _emission(traced), cost=cost, budget=budget, seed=seed)
     else:
         lin = _graph(traced, inputs, name, order, output)
     check_result(name, shapes_of(lin), inputs, max_memory, output, functools.partial(_sparse_size, lin))
     if isinstance(order, str) and order == "auto" and output == "dense":
-        lin, plan = _coarse(traced, inputs, name, lin, cost=cost, budget=budget, seed=seed)
+        lin, plan = _coarse(traced, inputs, name, _emission(traced), lin, cost=cost, budget=budget, seed=seed)
     elif not (isinstance(order, str) and order == COARSE):
         plan = plan_of(lin, order, cost=cost, budget=budget, seed=seed)
     if isinstance(order, str) and order in ("auto", COARSE):
@@ -335,26 +336,27 @@ def plan_for(
     if on_trace is not None:
         on_trace(traced.closed)
     limits = {"budget": budget, "seed": seed, "max_evaluations": max_evaluations}
+    emission = _emission(traced)
     if isinstance(order, str) and order == COARSE:
-        lin, plan = _coarse(traced, inputs, name, cost=cost, **limits)
+        lin, plan = _coarse(traced, inputs, name, emission, cost=cost, **limits)
     else:
         lin = _graph(traced, inputs, name, order, "dense")
         search = {"cost": cost, **limits, "executor": executor, "progress": progress}
         if isinstance(order, str) and order == "auto":
-            lin, plan = _coarse(traced, inputs, name, lin, **search)
+            lin, plan = _coarse(traced, inputs, name, emission, lin, **search)
         else:
             plan = plan_of(lin, order, **search)
     large = dense_size(shapes_of(lin), inputs) > memory_of_machine()
     if isinstance(order, str) and order in ("auto", COARSE) and not large:
         plan = with_modes(plan, traced, lin, inputs, symmetry=symmetry)
-    emit = _elimination(traced, lin, plan, "dense", True, symmetry)
+    emit = emission(lin, plan) if symmetry is None else _elimination(traced, lin, plan, "dense", True, symmetry)
     if max_memory is not None:
         check_result(name, shapes_of(lin), inputs, max_memory, "dense", functools.partial(_sparse_size, lin))
         plan = within(plan, max_memory, traced.closed, lin, inputs, "dense", True, emit, symmetry)
     if plan.mode != ELIMINATION:
         emit = _mode(plan, traced, lin, "dense", True, symmetry)
     unseen = large or (plan.mode == ELIMINATION and products(lin.graph, plan.order) > MOST_PRODUCTS)
-    closed = None if unseen else trace(lambda *xs: jax.tree.leaves(emit(*xs)), inputs)
+    closed = None if unseen else emitted_program(emit, inputs)
     if plan.mode == ELIMINATION:
         plan = dataclasses.replace(plan, form=forms_of(lin, closed))
     if symmetry is not None and symmetry.own:
@@ -395,8 +397,26 @@ def _graph(traced: Traced, inputs: Sequence[Any], name: str, order: Any, output:
     return lin
 
 
+def _emission(traced: Traced) -> Callable[[Linearisation, Plan], Emit]:
+    """Eliminations with values, one for each graph and order."""
+    known: dict[Any, Emit] = {}
+
+    def emission(lin: Linearisation, plan: Plan) -> Emit:
+        key = lin, tuple(plan.order)
+        if key not in known:
+            known[key] = _elimination(traced, lin, plan, "dense", values=True)
+        return known[key]
+
+    return emission
+
+
 def _coarse(
-    traced: Traced, inputs: Sequence[Any], name: str, fine: Linearisation | None = None, **search: Any
+    traced: Traced,
+    inputs: Sequence[Any],
+    name: str,
+    emission: Callable[[Linearisation, Plan], Emit],
+    fine: Linearisation | None = None,
+    **search: Any,
 ) -> tuple[Linearisation, Plan]:
     """The graph with coarse vertices and its plan; see `elimax.execute.segmented`.
 
@@ -404,6 +424,7 @@ def _coarse(
       traced: the function.
       inputs: its arguments.
       name: of the function.
+      emission: what emits a plan.
       fine: its graph where segments are not asked for, and need to promise something.
       **search: options of the search for an order.
     """
@@ -411,7 +432,7 @@ def _coarse(
     return planned(
         lambda rewrite: fine if rewrite is None and fine is not None else linearised(rewrite),
         lambda lin: plan_of(lin, "auto", **search),
-        lambda lin, plan: _elimination(traced, lin, plan, "dense", values=True),
+        emission,
         inputs,
         asked=fine is None,
     )

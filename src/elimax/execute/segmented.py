@@ -14,9 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import jax
-
-from elimax._jax import Program, trace
+from elimax._jax import Program
 from elimax.coarsen.dynamic import LARGEST
 from elimax.coarsen.join import Coarsened, Part, coarsened, recoarsened
 from elimax.coarsen.segments import Segment
@@ -25,6 +23,7 @@ from elimax.emit.machines import current
 from elimax.emit.model import predict
 from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import MAX_STEPS
+from elimax.execute.modes import traced
 from elimax.execute.promise import LEAST, hopeful, promise
 from elimax.partials.build import Linearisation
 from elimax.plan import Plan
@@ -54,6 +53,9 @@ PLACES = ((1, True), (BATCH, False), (100 * BATCH, False))
 MOST_OPERATIONS = MAX_STEPS
 """Programs with more equations and multiplications are left as they are: they have one form, the plain one."""
 
+TRIED = 1200
+"""Of `WAYS` as many are tried as have together no more equations and multiplications, at least one."""
+
 Linearise = Callable[[Callable[[Program], Program] | None], Linearisation]
 """Builds the graph of a program that is rewritten before."""
 
@@ -61,7 +63,7 @@ Search = Callable[[Linearisation], Plan]
 """Plans a graph."""
 
 Emit = Callable[[Linearisation, Plan], Callable[..., Any]]
-"""What emits values and Jacobian."""
+"""What emits values and Jacobian; the same object for the same graph and order, so that it is traced once."""
 
 REMEMBERED = 128
 """Number of programs for which decisions and segments are remembered."""
@@ -170,7 +172,8 @@ def _decide(
     asked: bool,
 ) -> tuple[Linearisation, Coarse]:
     none = dataclasses.replace(NONE, multiplications=plan.multiplications)
-    if len(fine.program.equations) + plan.multiplications > MOST_OPERATIONS:
+    size = len(fine.program.equations) + plan.multiplications
+    if size > MOST_OPERATIONS:
         return fine, none
     reference = _work(emit(fine, plan), inputs)
     if reference is None:
@@ -178,7 +181,7 @@ def _decide(
     counts = (reference.operations,) * 2, (reference.products,) * 2
     none = dataclasses.replace(none, operations=counts[0], products=counts[1])
     best, chosen, least, seen = fine, None, reference, set()
-    for method, largest in WAYS:
+    for method, largest in WAYS[: max(1, TRIED // size)]:
         found: list[tuple[Program, Coarsened]] = []
 
         def rewrite(program: Program, method: str = method, largest: int = largest, found: Any = found) -> Program:
@@ -206,7 +209,7 @@ def _decide(
 
 def _work(emitted: Callable[..., Any], inputs: Sequence[Any]) -> Work | None:
     """What a plan emits; None if that has no operations on scalars."""
-    program = scalarise(trace(lambda *xs: jax.tree.leaves(emitted(*xs)), inputs))
+    program = scalarise(traced(emitted, inputs))
     if program is None or not program.steps:
         return None
     machine = current()

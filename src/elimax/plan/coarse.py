@@ -17,7 +17,7 @@ class Coarse:
         after simplification.
       applied: how often each rule of simplification applied, the most frequent first.
       multiplications: those of the plan for the graph without segments.
-      operations: emitted operations on scalars without segments, and with them.
+      operations: emitted operations on scalars without segments, and with them; zeros where that is unknown.
       products: executed multiplications among them, of values, partials and elimination together.
     """
 
@@ -37,6 +37,8 @@ class Coarse:
         """
         before, after = self.operations
         if not self.segments:
+            if not before:
+                return ["segments: none, it has no operations on scalars, or too many for times to be predicted"]
             return ["segments: none, the predicted time speaks for single operations"]
         lines = [
             f"segments: {len(self.segments)} ({self.method}, of at most {self.largest} operations); emitted operations "
