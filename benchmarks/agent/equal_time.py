@@ -10,6 +10,7 @@ from benchmarks.zoo_counts import zoo_graph
 
 from elimax.graph.types import Graph
 from elimax.order import search
+from elimax.order.result import Order
 
 SIZES = (50, 200, 500, 5000)
 """Vertices to eliminate, about."""
@@ -39,18 +40,14 @@ FAMILIES = {"random program": random_program, "bodies": attracting_bodies}
 
 
 def measure(family: str, size: int, rule: str, seconds: tuple[float, ...] = SECONDS) -> list[dict[str, Any]]:
-    """Counts of each method within each time, and within the time of one pass of the policy.
-
-    The policy has no order before its first pass is over: for less time its count is None.
-    """
+    """Counts of each method within each time, and within the time of simple orders and one pass of the policy."""
     graph = FAMILIES[family](size)
     head = {"family": family, "vertices": len(graph.eliminable), "rule": rule}
     rows = []
 
-    def note(method: str, allowed: float | None, found, one_pass: bool = False) -> None:
-        count, spent = (None, None) if found is None else (found.multiplications, round(found.seconds, 3))
+    def note(method: str, allowed: float | None, found: Order, one_pass: bool = False) -> None:
         rows.append(head | {"allowed": allowed, "one_pass": one_pass, "method": method})
-        rows[-1] |= {"count": count, "seconds": spent}
+        rows[-1] |= {"count": found.multiplications, "seconds": round(found.seconds, 3), "passes": found.evaluations}
 
     search(zoo_graph("random_program", size=20, arrays=False), "agent", rule)
     search(graph, "annealing", rule, budget=seconds[0])  # large graphs have compiled code of their own
@@ -58,8 +55,7 @@ def measure(family: str, size: int, rule: str, seconds: tuple[float, ...] = SECO
     budgets = sorted({*seconds, one.seconds})
     for budget in budgets:
         alone = budget == one.seconds
-        found = one if alone else search(graph, "agent", rule, budget=budget) if budget > one.seconds else None
-        note("agent", round(budget, 3), found, alone)
+        note("agent", round(budget, 3), one if alone else search(graph, "agent", rule, budget=budget), alone)
     found = None
     for budget in budgets:
         if found is None or found.seconds < budget:
@@ -83,18 +79,18 @@ def pairs(rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, An
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Counts within each time, and how often which of the two is cheaper."""
-    lines = ["| graph | vertices | rule | s allowed | agent | s | annealing | s | best simple order |"]
-    lines.append("| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    lines = ["| graph | vertices | rule | s allowed | agent | passes | s | annealing | s | best simple order |"]
+    lines.append("| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for row, other, simple in pairs(rows):
         allowed = f"one pass: {row['allowed']}" if row["one_pass"] else f"{row['allowed']}"
-        agent = "- | -" if row["count"] is None else f"{row['count']:,} | {row['seconds']}"
+        agent = f"{row['count']:,} | {row['passes']} | {row['seconds']}"
         lines.append(
             f"| {row['family']} | {row['vertices']:,} | {row['rule']} | {allowed} | {agent} "
             f"| {other['count']:,} | {other['seconds']} | {simple:,} |"
         )
-    there = [(row["count"], other["count"]) for row, other, _ in pairs(rows) if row["count"] is not None]
+    there = [(row["count"], other["count"]) for row, other, _ in pairs(rows)]
     signs = [sum(a < b for a, b in there), sum(a == b for a, b in there), sum(a > b for a, b in there)]
-    lines += ["", f"Of the {len(there)} rows with an order of the agent it is cheaper in {signs[0]}, "]
+    lines += ["", f"Of the {len(there)} rows the agent is cheaper in {signs[0]}, "]
     lines[-1] += f"as cheap in {signs[1]}, dearer in {signs[2]}."
     return "\n".join(lines)
 
@@ -114,7 +110,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         for axes, size in zip(line, sizes[family], strict=False):
             here = [row for row in rows if (row["family"], row["vertices"]) == (family, size)]
             for method in METHODS:
-                points = [row for row in here if row["method"] == method and row["count"] is not None]
+                points = [row for row in here if row["method"] == method]
                 points.sort(key=lambda row: row["seconds"])
                 axes.plot([p["seconds"] for p in points], [p["count"] for p in points], "o-", label=method)
             best = min(row["count"] for row in here if row["allowed"] is None)

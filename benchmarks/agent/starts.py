@@ -49,9 +49,9 @@ def measure(
     for kind, name, graph in graphs(folder):
         problem = Problem.from_graph(graph, rule)
         search(problem, "annealing", budget=0.01)
-        search(problem, "agent", max_evaluations=1)
+        search(problem, "agent", max_evaluations=1, simple=False)
         with alone():
-            policy = search(problem, "agent", max_evaluations=1)
+            policy = search(problem, "agent", max_evaluations=1, simple=False)
             for allowed in SECONDS[kind]:
                 plain = search(problem, "annealing", budget=allowed).multiplications
                 left = allowed - policy.seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -24,8 +25,11 @@ from elimax.elimination.problem import Problem
 from elimax.errors import CheckpointError, GraphSizeError, OrderError
 from elimax.graph.check import check_graph
 from elimax.order import search
+from elimax.plan.make import make_plan
+from elimax.plan.store import from_json, to_json
 from tests.problems import block_like_problem, random_graph, random_problem
 
+SIMPLE = ("forward", "reverse", "markowitz")
 PARAMS = new_params(jax.random.key(1), Shape(16, 2))
 PARAMS["logit"]["w"] = PARAMS["logit"]["w"] * 100
 WEIGHTS = jax.tree.map(np.asarray, PARAMS)
@@ -75,8 +79,30 @@ def test_more_passes_are_never_worse_and_follow_the_seed():
 
 
 def test_a_budget_bounds_the_passes():
-    found = search(random_graph(4, middle=40, degree=3), "agent", budget=1.0)
-    assert found.evaluations > 1
+    graph = random_graph(4, middle=40, degree=3)
+    assert search(graph, "agent", budget=1.0).evaluations > 1
+    at_once = search(graph, "agent", budget=0.0)
+    assert at_once.evaluations == 0
+    assert at_once.multiplications == min(search(graph, name).multiplications for name in SIMPLE)
+    assert "time was up" in at_once.note
+    assert search(graph, "agent", budget=0.0, simple=False).evaluations == 1
+
+
+def test_a_simple_order_is_taken_where_it_is_cheaper(tmp_path):
+    """A policy that has learnt nothing is dearer than simple orders; the plan says so, also when it is read again."""
+    path = tmp_path / "w.npz"
+    weights.save(path, WEIGHTS, {})
+    graph = random_graph(5, middle=30, degree=3)
+    costs = {name: search(graph, name).multiplications for name in SIMPLE}
+    alone = search(graph, "agent", weights=path, simple=False)
+    found = search(graph, "agent", weights=path)
+    assert found.multiplications == min(costs.values()) < alone.multiplications
+    assert (found.method, found.evaluations, alone.note) == ("agent", 1, "")
+    assert found.note.startswith(min(costs, key=costs.__getitem__))
+    assert f"cheaper than the policy's ({alone.multiplications:,}" in found.note
+    plan = dataclasses.replace(make_plan(graph, order="reverse"), note=found.note)
+    assert f"order: {found.note}" in plan.explain()
+    assert from_json(to_json(plan)).note == found.note
 
 
 def test_large_graphs_take_several_vertices_a_look():
@@ -120,7 +146,7 @@ def test_bad_arguments(tmp_path):
     graph = random_graph(0)
     with pytest.raises(OrderError, match="temperature should be a number"):
         search(graph, "agent", temperature=-1)
-    with pytest.raises(OrderError, match=re.escape("no option 'heat'; it takes 'weights', 'temperature'")):
+    with pytest.raises(OrderError, match=re.escape("no option 'heat'; it takes 'weights', 'temperature', 'simple'")):
         search(graph, "agent", heat=1)
     with pytest.raises(CheckpointError, match="there is no agent at"):
         search(graph, "agent", weights=tmp_path / "none.npz")
@@ -159,14 +185,14 @@ def test_the_shipped_agent_beats_the_simple_orders_on_average(rule):
     for seed in range(12):
         problem = random_problem(100 + seed, rule, inputs=6, middle=35, outputs=5, degree=3)
         simple = min(search(problem, name).multiplications for name in ("forward", "reverse", "markowitz"))
-        ratios.append(search(problem, "agent").multiplications / max(simple, 1))
+        ratios.append(search(problem, "agent", simple=False).multiplications / max(simple, 1))
     assert np.exp(np.mean(np.log(ratios))) < 1.0
 
 
 def test_auto_asks_the_policy_when_there_is_no_time_to_search():
     """Between a simple order and a search; without a limit on time, and with time to search, nothing changes."""
     problem = Problem.from_graph(draw_graph(np.random.default_rng(3), 70), "published")
-    alone = search(problem, "agent").multiplications
+    alone = search(problem, "agent", simple=False).multiplications
     simple = search(problem, "auto", max_evaluations=0)
     quick = search(problem, "auto", budget=0.14)
     assert simple.method != "agent"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import errno
 import json
@@ -22,15 +23,17 @@ pytest.importorskip("optax")
 
 from elimax.agent import checkpoint, config, extras, weights
 from elimax.agent.block_families import draw_block_graph
-from elimax.agent.boards import whole_order
+from elimax.agent.boards import settle, whole_order
 from elimax.agent.config import Config
 from elimax.agent.curves import COLUMNS
 from elimax.agent.devices import Devices
-from elimax.agent.expert import expert_moves
+from elimax.agent.expert import expert_order, judged
 from elimax.agent.learning import replayed
 from elimax.agent.losses import against_rivals
+from elimax.agent.selfplay import Record
 from elimax.agent.tasks import drawn, of_graphs
 from elimax.agent.training import CHECKPOINT, KIND, Trainer, export_weights
+from elimax.elimination.reference import Elimination
 from elimax.errors import CheckpointError, MissingExtraError, TrainingError
 from elimax.graph import json as graph_files
 from elimax.order import search
@@ -38,6 +41,8 @@ from elimax.order import search
 GRAPH = random_graph(5, middle=14, degree=3)
 SMALL = Config(games=8, iterations=4, width=8, layers=1, batch=32, elite=0.1)
 SEARCHING = dataclasses.replace(SMALL, method="gumbel", simulations=3, considered=2, replay=2, games=4, reanalyse=0.2)
+EXPERT = Config("expert", games=4, iterations=20, width=8, layers=1, batch=32, graphs=2, smallest=10, largest=20)
+EXPERT = dataclasses.replace(EXPERT, bounds=False, refresh=12, learning_rate=0.01, epochs=4, tolerance=0.02, polish=5)
 TIMES = [COLUMNS.index(name) for name in ("seconds", "cpu_seconds", "games_per_second")]
 
 
@@ -326,12 +331,49 @@ def test_positions_are_replayed():
         assert whole_order(setup, moves)[1] == int(record.final[game]) + setup.opening_cost
 
 
-def test_an_expert_is_imitated_only_where_asked_for():
-    chosen = dataclasses.replace(SMALL, expert=1.0, expert_seconds=0.2)
-    setup = tasks().setups[0]
-    moves = [int(v) for v in expert_moves(setup, chosen, setup.most_moves) if v >= 0]
-    assert whole_order(setup, moves)[1] <= search(GRAPH, "reverse", "published").multiplications
-    assert Trainer(SMALL, tasks(), None)._shown is None
+@pytest.mark.parametrize("partials", ["scalars", "blocks"])
+def test_an_expert_says_what_moves_lose(partials):
+    """The reference elimination is asked for each move: the move first, then the expert's order."""
+    trainer = Trainer(dataclasses.replace(EXPERT, partials=partials), None, None)
+    chosen = dataclasses.replace(trainer.config, polish=0, tolerance=1e3)
+    setups, (boards, which) = trainer.tasks.setups, trainer.tasks.boards(4)
+    record = Record(*map(np.asarray, trainer._play(trainer.learner.params, boards, jax.random.key(0))))
+    orders = [expert_order(setup, chosen) for setup in setups]
+    losses = judged(record, setups, which, orders, chosen, 0)
+    for game in range(2):
+        setup, moves, whole = setups[which[game]], record.moves[:, game], 0
+        for t in (0, 3):
+            state, waiting = Elimination(setup.problem), set(setup.problem.eliminable)
+            settle(state, waiting)
+            for move in moves[:t]:
+                state.eliminate(setup.labels[move])
+                waiting.discard(setup.labels[move])
+                settle(state, waiting)
+            rest = [setup.labels[v] for v in orders[which[game]] if setup.labels[v] in waiting]
+
+            def cost(order, state=state):
+                copied = copy.deepcopy(state)
+                for v in order:
+                    copied.eliminate(v)
+                return copied.cost - state.cost
+
+            whole = whole or max(cost(rest), 1)
+            found = [cost([v, *(u for u in rest if u != v)]) for v in rest]
+            expected = [(one - min(found)) / whole for one in found]
+            places = [setup.labels.index(v) for v in rest]
+            np.testing.assert_allclose(losses[t, game, places], expected, atol=1e-5)
+
+
+def test_an_expert_teaches_and_a_training_by_it_goes_on_bit_by_bit(tmp_path):
+    """Also where graphs were drawn anew before the checkpoint."""
+    whole = Trainer(EXPERT, None, None)
+    whole.run()
+    column = COLUMNS.index("policy_loss")
+    assert whole.rows[11][column] < 0.1 * whole.rows[0][column]
+    Trainer(EXPERT, None, tmp_path).run(until=14)
+    second = Trainer(EXPERT, None, tmp_path)
+    second.run()
+    assert_same_training(whole, second)
 
 
 @pytest.mark.slow

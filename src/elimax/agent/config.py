@@ -9,8 +9,9 @@ from typing import Any
 
 from elimax.errors import TrainingError
 
-METHODS = ("ppo", "gumbel")
-"""Policy gradient (proximal policy optimisation), or improvement by tree search (Gumbel AlphaZero)."""
+METHODS = ("ppo", "gumbel", "expert")
+"""Policy gradient (proximal policy optimisation), improvement by tree search (Gumbel AlphaZero), or what annealing says
+of the moves of the policy's own games."""
 
 RULES = ("published", "executed")
 PARTIALS = ("scalars", "blocks")
@@ -21,7 +22,7 @@ class Config:
     """Settings of a training; the defaults are those of a single graph on one or two CPU cores.
 
     Attributes:
-      method: "ppo" or "gumbel".
+      method: "ppo" or "gumbel", which learn from nothing, or "expert".
       rule: cost rule of the game.
       seed: determines everything but times.
       games: games played at once; with several devices divisible by their number.
@@ -42,8 +43,9 @@ class Config:
       considered: gumbel, moves that the root of a search looks at.
       replay: gumbel, rounds whose positions are learnt from.
       reanalyse: gumbel, share of old positions in a step whose targets are searched for anew.
-      expert: weight of imitating orders found by annealing. It is 0 in every training called *from nothing*.
-      expert_seconds: seconds of annealing for each task if ``expert`` is not 0.
+      proposals: expert, proposals of annealing for each graph.
+      polish: expert, proposals that improve its order in each position.
+      tolerance: expert, share of the cost of a game; a move that loses it is wanted less by a factor e.
       checkpoint_seconds: time between checkpoints.
       bounds: whether the network sees the least cost of each vertex by minimum cuts; they take long on large graphs.
       graphs: tasks "random": how many graphs there are at a time.
@@ -76,8 +78,9 @@ class Config:
     considered: int = 8
     replay: int = 4
     reanalyse: float = 0.0
-    expert: float = 0.0
-    expert_seconds: float = 1.0
+    proposals: int = 20_000
+    polish: int = 50
+    tolerance: float = 0.005
     checkpoint_seconds: float = 60.0
     bounds: bool = True
     graphs: int = 16
@@ -113,6 +116,8 @@ class Config:
         ):
             if getattr(self, name) < 1:
                 raise TrainingError(f"setting {name!r} should be one or more, got {getattr(self, name)!r}")
+        if not self.tolerance > 0:
+            raise TrainingError(f"setting 'tolerance' should be more than zero, got {self.tolerance!r}")
         if not 0 <= self.reanalyse <= 1:
             raise TrainingError(f"setting 'reanalyse' is a share from 0 to 1, got {self.reanalyse!r}")
         if not 7 <= self.classes <= 255:

@@ -37,7 +37,7 @@ class Learner(NamedTuple):
 
 def player_of(config: Config) -> Player:
     """Who plays under a configuration."""
-    return sampled if config.method == "ppo" else gumbel.player(config)
+    return gumbel.player(config) if config.method == "gumbel" else sampled
 
 
 def optimiser_of(config: Config) -> Any:
@@ -132,7 +132,7 @@ def learn(
     """
     sample, replay = samples(record, config), learner.replay
     # The boards of the round come first among those that are remembered, so the numbers of these games hold there too.
-    imitated = replayed(boards, shown) if config.elite + config.expert > 0 else None
+    imitated = replayed(boards, shown) if config.elite > 0 else None
     if replay is not None:
         replay = _remember(replay, sample, boards)
         sample, boards = replay

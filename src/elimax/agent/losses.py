@@ -2,7 +2,7 @@
 
 Games without search are learnt from by proximal policy optimisation (Schulman et al. 2017, arXiv 1707.06347) with
 generalised advantage estimation; games with search by imitating the improved policies and predicting the cost that was
-reached.
+reached; games that an expert judged by making the moves likely that lose nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Sample(NamedTuple):
       log_probability: float32 of the move when it was chosen.
       advantage: float32 how much better than expected it was, about one in size.
       remaining: float32 cost that the value should say.
-      weights: float32 [N] what the policy should become, [0] for learning from moves.
+      weights: float32 [N] what the policy should become, or what each move loses if an expert says so, [0] for learning
+        from moves.
       valid: float32 1 for a position, 0 for none.
     """
 
@@ -144,8 +145,11 @@ def loss(
         ratio = jnp.exp(_of(logs, sample.move) - sample.log_probability)
         clipped = jnp.clip(ratio, 1.0 - config.clip, 1.0 + config.clip)
         policy = -jnp.minimum(ratio * sample.advantage, clipped * sample.advantage)
-    else:
+    elif config.method == "gumbel":
         policy = -(sample.weights * jnp.where(seen.left, logs, 0.0)).sum(-1)
+    else:
+        # Any of the moves that lose nothing will do: the logarithm of the chance of a good one.
+        policy = -jax.nn.logsumexp(logs - sample.weights / config.tolerance, axis=-1)
     value = _huber(judged.excess - symlog(sample.remaining / seen.unit - seen.floor))
     spread = -(jnp.exp(logs) * logs).sum(-1)
     count = jnp.maximum(sample.valid.sum(), 1.0)
@@ -158,7 +162,7 @@ def loss(
     if shown is not None:
         logs = jax.nn.log_softmax(_judged(params, boards, shown)[0].logits)
         imitation = -(_of(logs, shown.move) * shown.valid).sum() / jnp.maximum(shown.valid.sum(), 1.0)
-        total += jnp.float32(config.elite + config.expert) * imitation
+        total += jnp.float32(config.elite) * imitation
     return total, parts
 
 

@@ -21,7 +21,8 @@ class Record(NamedTuple):
       outs: uint32 [T, B, P, N, W] or uint8 [T, B, N, N], and left: uint32 [T, B, W]: the position before the move.
       cost: int32 [T, B] cost before the move.
       moves: int32 [T, B] the vertex chosen, -1 after the end.
-      weights: float32 [T, B, N] what the policy should become, [T, B, 0] if that is the move itself.
+      weights: float32 [T, B, N] what the policy should become, or what each move loses if an expert says so, [T, B, 0]
+        if nothing but the moves is known.
       log_probability: float32 [T, B] of the move under the policy that chose it.
       remaining: float32 [T, B] cost from there as the network thought.
       length: int32 [] number of moves of the longest game.

@@ -23,7 +23,7 @@ from elimax.agent.devices import Devices
 from elimax.agent.extras import need
 from elimax.agent.learning import Learner, empty_replay, learn, optimiser_of, player_of
 from elimax.agent.network import Shape, new_params
-from elimax.agent.selfplay import play_games
+from elimax.agent.selfplay import Record, play_games
 from elimax.agent.tasks import RANDOM, Tasks, drawn
 from elimax.errors import CheckpointError, TrainingError
 
@@ -97,7 +97,7 @@ class Trainer:
         self._play, self._learn = _compiled(config, self.tasks.most_moves)
         self.start = start
         self.learner = self.devices.everywhere(self._new_learner())
-        self._shown = self._expert_moves() if config.expert else None
+        self._experts: list[np.ndarray] | None = None
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             if (folder / CHECKPOINT).exists():
@@ -117,10 +117,15 @@ class Trainer:
             replay = empty_replay(record, boards, self.config)
         return Learner(params, optimiser_of(self.config).init(params), replay)
 
-    def _expert_moves(self) -> list[np.ndarray]:
-        from elimax.agent.expert import expert_moves
+    def _judged(self, record: Record, which: np.ndarray) -> Record:
+        """The games with what an expert says of their moves."""
+        from elimax.agent.expert import expert_order, judged
 
-        return [expert_moves(setup, self.config, self.tasks.most_moves) for setup in self.tasks.setups]
+        if self._experts is None:
+            self._experts = [expert_order(setup, self.config) for setup in self.tasks.setups]
+        games = Record(*self.devices.gather(tuple(record)))
+        found = judged(games, self.tasks.setups, which, self._experts, self.config, self.iteration)
+        return record._replace(weights=self.devices.everywhere(jnp.asarray(found)))
 
     # --- rounds ---------------------------------------------------------------------------------------------------
 
@@ -142,7 +147,9 @@ class Trainer:
                 'from; order these graphs with order="agent" or order="auto" without training'
             )
         self._keep_best(final, moves, which)
-        shown = self.devices.everywhere(self._to_show(which))
+        if config.method == "expert":
+            record = self._judged(record, which)
+        shown = self.devices.everywhere(np.stack([self.best[task].moves for task in which]))
         number = self.devices.everywhere(jnp.asarray(self.iteration, jnp.int32))
         self.learner, means = self._learn(self.learner, boards, record, shown, keys[1], number)
         means = {name: float(value) for name, value in self.devices.gather(means).items()}
@@ -168,7 +175,7 @@ class Trainer:
 
     def _whole_round(self) -> dict[str, float]:
         """A round, or where it is interrupted none of it: what is saved then is the state before."""
-        plain = {name: getattr(self, name) for name in ("iteration", "seconds", "cpu_seconds", "tasks", "_shown")}
+        plain = {name: getattr(self, name) for name in ("iteration", "seconds", "cpu_seconds", "tasks", "_experts")}
         best, number = list(self.best), len(self.rows)
         leaves, tree = jax.tree.flatten(self.learner)
         kept = [np.array(leaf) for leaf in self.devices.gather(leaves)]
@@ -182,9 +189,7 @@ class Trainer:
 
     def _draw(self) -> None:
         self.tasks = drawn(self.config, self.iteration // self.config.refresh)
-        self.best = self._no_games()
-        if self._shown is not None:
-            self._shown = self._expert_moves()
+        self.best, self._experts = self._no_games(), None
 
     def _keep_best(self, final: np.ndarray, moves: np.ndarray, which: np.ndarray) -> None:
         for task, (setup, best) in enumerate(zip(self.tasks.setups, self.best, strict=True)):
@@ -194,10 +199,6 @@ class Trainer:
                 cost = int(final[game]) + setup.opening_cost
                 if cost < best.cost and final[game] < TOO_MUCH:
                     self.best[task] = Best(cost, np.array(moves[:, game], np.int32), self.iteration)
-
-    def _to_show(self, which: np.ndarray) -> np.ndarray:
-        shown = [best.moves for best in self.best] if self._shown is None else self._shown
-        return np.stack([shown[task] for task in which])
 
     @property
     def proved(self) -> bool:

@@ -79,7 +79,7 @@ def auto(
 
 def _ask_the_policy(problem: Problem, seed: int, progress: Progress) -> None:
     """One pass of the trained agent."""
-    progress.offer(find("agent")(problem, Limits(evaluations=1), seed))
+    progress.offer(find("agent")(problem, Limits(evaluations=1), seed, simple=False))
     progress.count(1)
 
 

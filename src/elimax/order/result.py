@@ -20,6 +20,7 @@ class Order:
       optimal: whether the order is proved to be the cheapest.
       evaluations: number of orders, or of sets of eliminated vertices, that were priced.
       seconds: time spent.
+      note: what the search has to say about the order, in words.
     """
 
     vertices: tuple[Step, ...]
@@ -29,6 +30,7 @@ class Order:
     optimal: bool = False
     evaluations: int = 0
     seconds: float = 0.0
+    note: str = ""
 
     @property
     def gap(self) -> float:

@@ -24,7 +24,7 @@ from elimax.order.result import Order
 from elimax.plan.files import set_aside, write_atomically
 from elimax.version import __version__
 
-FORMAT = 2
+FORMAT = 3
 MAX_BYTES = 64 << 20
 """Size beyond which the files that were used longest ago are removed."""
 

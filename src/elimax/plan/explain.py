@@ -38,6 +38,8 @@ def summary(plan: Plan) -> str:
         above = (plan.multiplications - plan.lower_bound) / plan.lower_bound
         proof = f"at most {100 * above:.0f} % above optimal"
     lines.append(f"  {'lower bound':<{width}}  {plan.lower_bound:>{digits},}  {proof}")
+    if plan.note:
+        lines.append(f"order: {plan.note}")
     lines.append("blocks: " + ", ".join(f"{count} {kind}" for kind, count in block_kinds(graph).most_common()))
     if plan.opaque:
         listed = ", ".join(f"{name} ({count})" for name, count in Counter(plan.opaque).items())

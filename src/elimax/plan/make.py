@@ -76,6 +76,7 @@ def make_plan(
         opaque=opaque,
         evaluations=found.evaluations,
         seconds=found.seconds,
+        note=found.note,
     )
 
 

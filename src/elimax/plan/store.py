@@ -50,6 +50,7 @@ def to_json(plan: Plan) -> str:
         "mirrored": plan.mirrored,
         "coarse": coarse_to_data(plan.coarse),
         "chunk": plan.chunk,
+        "note": plan.note,
         "memory": [list(item) for item in plan.memory],
         "graph_hash": plan.graph_hash,
         "graph": graph_to_data(plan.graph),
@@ -99,6 +100,7 @@ def from_json(text: str, origin: str = "the text") -> Plan:
             mirrored=None if data.get("mirrored") is None else float(data["mirrored"]),
             coarse=coarse_from_data(data.get("coarse")),
             chunk=None if data.get("chunk") is None else int(data["chunk"]),
+            note=str(data.get("note", "")),
             memory=tuple((str(name), int(size)) for name, size in data.get("memory", ())),
         )
     except (KeyError, TypeError, ValueError, GraphFormatError, OrderError) as error:

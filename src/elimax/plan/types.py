@@ -75,6 +75,7 @@ class Plan:
       mirrored: of a Hessian, the share of its entries that are taken from their mirror image instead of being computed;
         None of a Jacobian, and where the two halves need not agree.
       coarse: which segments are vertices of the graph, for ``order="coarse"``; None for any other order.
+      note: what the search has to say about the order, in words.
     """
 
     graph: Graph
@@ -98,6 +99,7 @@ class Plan:
     closed_loops: tuple[str, ...] = ()
     mirrored: float | None = None
     coarse: Coarse | None = None
+    note: str = ""
 
     @property
     def name(self) -> str:
