@@ -93,6 +93,7 @@ class Arena:
       rules: which rules apply.
       applied: how often each rule did, by name.
       nodes: every node, by number.
+      marked: whether any of them is a mark.
     """
 
     def __init__(self, rules: Rules | None = None) -> None:
@@ -101,6 +102,7 @@ class Arena:
         self.rules = Rules() if rules is None else rules
         self.applied: Counter[str] = Counter()
         self.nodes: list[Node] = []
+        self.marked = False
         self._interned: dict[Any, Node] = {}
         self._simplified: dict[Any, Node] = {}
         self._rules = select(self.rules)
@@ -117,6 +119,7 @@ class Arena:
 
     def mark(self, op: str, *args: Node) -> Node:
         """One of the marks in `elimax.coarsen.nodes`."""
+        self.marked = True
         return self._intern(op, (), args, args[0].dtype)
 
     def find(self, op: str, *args: Node, **params: Any) -> Node | None:

@@ -68,11 +68,12 @@ def derive(
     """
     edges = _edges(arena, sinks, variables)
     fixed = {v.number for v in variables}
-    found = {name: ordered(edges, fixed, name) for name in ((order,) if order else ORDERS)}
+    rows = _numbered(edges)
+    found = {name: ordered(rows, fixed, name) for name in ((order,) if order else ORDERS)}
     name = min(found, key=lambda name: found[name].operations)
     _eliminate(arena, edges, found[name].vertices)
-    rows = tuple(tuple(edges.get(-1 - k, {}).get(v.number) for v in variables) for k in range(len(sinks)))
-    derived = Derived(tuple(sinks), rows, name)
+    partials = tuple(tuple(edges.get(-1 - k, {}).get(v.number) for v in variables) for k in range(len(sinks)))
+    derived = Derived(tuple(sinks), partials, name)
     return _finished(arena, derived) if finished else derived
 
 
@@ -119,7 +120,7 @@ def _partials(arena: Arena, node: Node, wanted: Sequence[bool]) -> Sequence[Node
 
 def _finished(arena: Arena, derived: Derived) -> Derived:
     values, partials = finish(arena, derived.values, derived.sinks[len(derived.values) :])
-    if any(node.op == TANGENT for node in reachable([*values, *partials])):
+    if arena.marked and any(node.op == TANGENT for node in reachable([*values, *partials])):
         raise NotExpressible("a derivative rule that is not linear")
     found = iter(partials)
     shaped = tuple(tuple(None if p is None else next(found) for p in row) for row in derived.partials)
@@ -139,7 +140,15 @@ class Ordered:
     operations: int
 
 
-def ordered(edges: _Edges, fixed: set[int], order: str) -> Ordered:
+_Rows = dict[int, dict[int, int]]
+"""Edges by target and source as numbers: 0 for a unit, and equal for equal partials."""
+
+
+def _numbered(edges: _Edges) -> _Rows:
+    return {target: {u: 0 if _unit(e) else e.number + 1 for u, e in row.items()} for target, row in edges.items()}
+
+
+def ordered(edges: _Rows, fixed: set[int], order: str) -> Ordered:
     """An order and what it costs, from the edges alone.
 
     Args:
@@ -147,9 +156,7 @@ def ordered(edges: _Edges, fixed: set[int], order: str) -> Ordered:
       fixed: vertices that stay.
       order: one of `ORDERS`.
     """
-    into = {
-        target: {u: 0 if _unit(e) else e.number + 1 for u, e in sources.items()} for target, sources in edges.items()
-    }
+    into = {target: row.copy() for target, row in edges.items()}
     out_of: dict[int, set[int]] = {}
     for target, sources in into.items():
         for source in sources:
@@ -185,8 +192,9 @@ def ordered(edges: _Edges, fixed: set[int], order: str) -> Ordered:
         return Ordered(vertices, len(made))
 
     def degree(v: int) -> tuple[int, int]:
-        left = sum([e != 0 for e in into[v].values()])
-        return left * sum([into[w][v] != 0 for w in out_of.get(v, ())]), -v
+        row, targets = into[v], out_of.get(v, ())
+        left = len(row) - list(row.values()).count(0)
+        return left * (len(targets) - [into[w][v] for w in targets].count(0)), -v
 
     vertices = []
     waiting = {v: degree(v) for v in todo}

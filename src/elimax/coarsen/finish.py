@@ -13,7 +13,7 @@ Values are left as the arena made them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from elimax.coarsen.arena import Arena
 from elimax.coarsen.facts import moderate
@@ -34,6 +34,8 @@ def finish(arena: Arena, values: Sequence[Node], partials: Sequence[Node]) -> tu
 
 
 def _erased(arena: Arena, sinks: Sequence[Node]) -> list[Node]:
+    if not arena.marked:
+        return list(sinks)
     new: dict[int, Node] = {}
     nodes = reachable(sinks)
     if not any(node.op in MARKS for node in nodes):
@@ -104,12 +106,11 @@ def _quotient(arena: Arena, args: tuple[Node, ...], single: list[bool]) -> Node 
 
 def _reciprocals(arena: Arena, sinks: Sequence[Node]) -> list[Node]:
     """Quotients by a denominator that has several of them as products with its reciprocal."""
+    if max(_divided(arena.nodes).values(), default=0) < 2:
+        return list(sinks)
     nodes = reachable(sinks)
-    count: dict[int, int] = {}
-    for node in nodes:
-        if node.op == "div" and node.floating and not node.args[1].is_constant:
-            count[node.args[1].number] = count.get(node.args[1].number, 0) + 1
-    if not any(number_of > 1 for number_of in count.values()):
+    count = _divided(nodes)
+    if max(count.values(), default=0) < 2:
         return list(sinks)
     new: dict[int, Node] = {}
     for node in nodes:
@@ -123,6 +124,15 @@ def _reciprocals(arena: Arena, sinks: Sequence[Node]) -> list[Node]:
     return [new[sink.number] for sink in sinks]
 
 
+def _divided(nodes: Iterable[Node]) -> dict[int, int]:
+    """How many quotients each denominator has that is not known."""
+    count: dict[int, int] = {}
+    for node in nodes:
+        if node.op == "div" and node.floating and not node.args[1].is_constant:
+            count[node.args[1].number] = count.get(node.args[1].number, 0) + 1
+    return count
+
+
 def _with(arena: Arena, node: Node, args: tuple[Node, ...]) -> Node:
     """A node with other operands, as it is."""
     return node if args == node.args else arena.raw(node.op, *args, **dict(node.params))
@@ -130,6 +140,8 @@ def _with(arena: Arena, node: Node, args: tuple[Node, ...]) -> Node:
 
 def _powers(arena: Arena, sinks: Sequence[Node]) -> list[Node]:
     """Powers from smaller powers that are there."""
+    if not any(node.op == "integer_pow" and node.param("y") > 2 for node in arena.nodes):
+        return list(sinks)
     nodes = reachable(sinks)
     there: dict[int, set[int]] = {}
     for node in nodes:
