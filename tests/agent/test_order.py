@@ -16,8 +16,9 @@ import elimax
 from elimax.agent import game, order, weights
 from elimax.agent.boards import set_up
 from elimax.agent.families import FAMILIES, draw_graph
-from elimax.agent.features import DYNAMIC, WIDTH, view
+from elimax.agent.features import DYNAMIC, GLOBAL, WIDTH, view
 from elimax.agent.network import Shape, judge, new_params
+from elimax.agent.sweep import GLOBAL as SWEPT_GLOBAL
 from elimax.agent.sweep import WIDTH as SWEPT
 from elimax.agent.sweep import Sweep
 from elimax.elimination import reference
@@ -52,7 +53,7 @@ def test_the_policy_agrees_with_the_network_move_by_move(seed, rule):
         move = setup.labels.index(here[np.argmax(logits)])
         position = play(position, jnp.int32(move), setup.board)
         assert sweep.cost == int(position.cost) + setup.opening_cost
-    assert SWEPT == WIDTH
+    assert (SWEPT, SWEPT_GLOBAL) == (WIDTH, GLOBAL)
     assert DYNAMIC == 9
 
 
@@ -161,11 +162,23 @@ def test_a_graph_beyond_the_limit(monkeypatch):
         search(random_graph(0), "agent")
 
 
-def test_weights_of_another_shape(tmp_path):
-    other = {name: dict(layer) for name, layer in WEIGHTS.items()}
-    other["embed"]["w"] = np.zeros((3, 16), np.float32)
+@pytest.mark.parametrize(
+    ("layer", "array", "message"),
+    [
+        ("embed", np.zeros((3, 16), np.float32), "other features"),
+        ("policy", np.zeros((5, 16), np.float32), "layer 'policy' has the arrays {'b'"),
+        ("update1", None, "layer 'update1' has the arrays {}"),
+        ("logit", np.full((16, 1), np.nan, np.float32), "no finite numbers"),
+    ],
+)
+def test_weights_that_cannot_play(layer, array, message, tmp_path):
+    other = {name: dict(arrays) for name, arrays in WEIGHTS.items()}
+    if array is None:
+        del other[layer]
+    else:
+        other[layer]["w"] = array
     weights.save(tmp_path / "w.npz", other, {})
-    with pytest.raises(CheckpointError, match="other features"):
+    with pytest.raises(CheckpointError, match=message):
         weights.load(tmp_path / "w.npz")
 
 

@@ -26,6 +26,9 @@ from elimax.structure.term import Kind
 WIDTH = 20
 """Number of features of a vertex, as in `elimax.agent.features`."""
 
+GLOBAL = 4
+"""Number of features of a position as a whole, as there."""
+
 ROUNDS = 128
 """With more vertices left than this, several are eliminated after each look at the graph."""
 

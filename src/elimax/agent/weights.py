@@ -35,17 +35,44 @@ def load(path: Path) -> tuple[Weights, dict[str, Any]]:
     Raises:
       CheckpointError: if the file is missing, damaged or of another version.
     """
-    from elimax.agent.sweep import WIDTH
-
     arrays, meta = checkpoint.load(path, KIND)
     weights: Weights = {}
     for name, array in arrays.items():
         layer, _, part = name.partition(" ")
         weights.setdefault(layer, {})[part] = array
-    embed = weights.get("embed", {}).get("w")
-    if embed is None or embed.shape[0] != WIDTH:
-        raise CheckpointError(f"{path} holds a network with other features; use weights trained by this version")
+    _check(path, weights)
     return weights, meta
+
+
+def _check(path: Path, weights: Weights) -> None:
+    """That the layers of a network are there, of sizes that fit each other and the features, and numbers."""
+    from elimax.agent.sweep import GLOBAL, WIDTH
+
+    embed = weights.get("embed", {}).get("w")
+    if embed is None or embed.ndim != 2 or embed.shape[0] != WIDTH:
+        raise CheckpointError(f"{path} holds a network with other features; use weights trained by this version")
+    d = embed.shape[1]
+    rows = {
+        "embed": WIDTH,
+        "embed2": d,
+        "context": 2 * d + GLOBAL,
+        "policy": 2 * d,
+        "logit": d,
+        "value": d,
+        "excess": d,
+    }
+    for layer in range(sum(name.startswith("message") for name in weights)):
+        rows |= {f"message{layer}": 3 * d, f"update{layer}": d}
+    for name in {*rows, *weights}:
+        columns = 1 if name in ("logit", "excess") else d
+        sizes = {part: array.shape for part, array in weights.get(name, {}).items()}
+        if sizes != {"w": (rows.get(name), columns), "b": (columns,)}:
+            raise CheckpointError(
+                f"{path} holds no network that can play: layer {name!r} has the arrays {sizes}; use weights that "
+                "elimax train wrote"
+            )
+    if not all(np.isfinite(array).all() for layer in weights.values() for array in layer.values()):
+        raise CheckpointError(f"{path} holds weights that are no finite numbers; train with a lower learning_rate")
 
 
 def fitting(path: Path, template: Any) -> Any:
