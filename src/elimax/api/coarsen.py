@@ -104,12 +104,6 @@ def coarsen(
     return wrapper
 
 
-def coarsened_of(fun: Any) -> Coarsened | None:
-    """What `coarsen` made of a function; None for any other, also for one that wraps a coarsened one."""
-    wrapper, coarsened = getattr(fun, "_elimax_coarsened", (None, None))
-    return coarsened if wrapper is fun else None
-
-
 class Coarsened:
     """A function and how its local Jacobian is computed; see `coarsen` for the arguments."""
 
@@ -129,6 +123,7 @@ class Coarsened:
                 raise ValueError(f"{option} must be one of {', '.join(map(repr, valid))}, got {value!r}.")
         self.fun, self.name = fun, function_name(fun)
         self._static = static
+        self.max_trips = max_trips
         self._options = (order, cost, form, elementary, always, max_trips)
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -12,7 +12,7 @@ from elimax.api.assemble import jacobian_tree, value_and_aux
 from elimax.api.endpoints import Rule
 from elimax.api.fallback import Fallback
 from elimax.api.flat import FlatFunction, Options
-from elimax.api.metadata import check_callable, function_name, wraps
+from elimax.api.metadata import check_callable, coarsened_of, function_name, wraps
 from elimax.errors import ElimaxError, StructureError
 from elimax.plan.sizes import parse_bytes
 
@@ -128,11 +128,12 @@ def jacobian(
        [0. 1.]]
     """
     options = Options(has_aux, holomorphic, allow_int)
+    turning, trips = limited(fun, max_trips)
     run = _differentiated(
-        fun,
+        turning,
         argnums,
         options,
-        Method(order, cost, output, form, layout, elementary, limit_of(max_memory), trips_of(max_trips)),
+        Method(order, cost, output, form, layout, elementary, limit_of(max_memory), trips),
     )
 
     @wraps(fun, f"Jacobian of {{fun}} with respect to positional argument(s) {argnums}, with the arguments of {{fun}}.")
@@ -190,11 +191,12 @@ def value_and_jacobian(
       8.0 12.0
     """
     options = Options(has_aux, holomorphic, allow_int, with_value=True)
+    turning, trips = limited(fun, max_trips)
     run = _differentiated(
-        fun,
+        turning,
         argnums,
         options,
-        Method(order, cost, output, form, layout, elementary, limit_of(max_memory), trips_of(max_trips)),
+        Method(order, cost, output, form, layout, elementary, limit_of(max_memory), trips),
     )
     doc = f"Value and Jacobian of {{fun}} with respect to positional argument(s) {argnums}."
 
@@ -216,6 +218,18 @@ def trips_of(max_trips: int | None) -> int | None:
     if max_trips is None or (isinstance(max_trips, int) and not isinstance(max_trips, bool) and max_trips > 0):
         return max_trips
     raise ValueError(f"max_trips must be a number of turns, at least 1, or None, got {max_trips!r}.")
+
+
+def limited(fun: Any, max_trips: int | None) -> tuple[Any, int | None]:
+    """The function to differentiate and the number of turns its loops are given.
+
+    A coarsened function with a limit of its own hides its loops behind a rule; so its function is taken, and its limit
+    unless another one is given.
+    """
+    coarsened, trips = coarsened_of(fun), trips_of(max_trips)
+    if coarsened is None or coarsened.max_trips is None:
+        return fun, trips
+    return coarsened.fun, coarsened.max_trips if trips is None else trips
 
 
 def _differentiated(

@@ -25,6 +25,12 @@ def function_name(fun: Any) -> str:
     return getattr(fun, "__name__", type(fun).__name__)
 
 
+def coarsened_of(fun: Any) -> Any:
+    """What `elimax.coarsen` made of a function; None for any other, also for one that wraps a coarsened one."""
+    wrapper, coarsened = getattr(fun, "_elimax_coarsened", (None, None))
+    return coarsened if wrapper is fun else None
+
+
 def wraps(fun: Callable[..., Any], doc: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """``functools.wraps`` with a docstring of its own, for any callable.
 

@@ -9,11 +9,10 @@ from typing import Any
 
 from elimax import execute
 from elimax.api.argnums import make_call, normalise_argnums
-from elimax.api.coarsen import coarsened_of
 from elimax.api.endpoints import Rule
-from elimax.api.first_order import limit_of, reverse_jacobian, trips_of
+from elimax.api.first_order import limit_of, limited, reverse_jacobian
 from elimax.api.flat import FlatFunction, Options
-from elimax.api.metadata import check_callable, function_name
+from elimax.api.metadata import check_callable, coarsened_of, function_name
 from elimax.execute.measure import measured_plan
 
 
@@ -78,13 +77,14 @@ def plan(
     check_callable(fun)
     name = function_name(fun)
     coarsened = coarsened_of(fun)
+    fun, trips = limited(fun, max_trips)
     if coarsened is not None:
         fun = coarsened.fun
     call = make_call(name, normalise_argnums(argnums), args, kwargs)
     options = Options(has_aux, holomorphic, allow_int)
     symmetry = execute.Symmetry() if hessian else None
     if symmetry is not None:
-        fun = reverse_jacobian(fun, argnums, options, symmetry, trips_of(max_trips))
+        fun = reverse_jacobian(fun, argnums, options, symmetry, trips)
         options = dataclasses.replace(options, rule=Rule.FORWARD)
     flat = FlatFunction(fun, name, call, dataclasses.replace(options, abstract=True))
 
@@ -103,7 +103,7 @@ def plan(
         executor=executor,
         progress=progress,
         max_memory=limit_of(max_memory),
-        max_trips=trips_of(max_trips),
+        max_trips=trips,
         name=name,
         on_trace=see,
         symmetry=symmetry,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from elimax.api.first_order import Method, forward_jacobian, limit_of, reverse_jacobian, trips_of
+from elimax.api.first_order import Method, forward_jacobian, limit_of, limited, reverse_jacobian
 from elimax.api.flat import Options
 from elimax.api.metadata import wraps
 from elimax.execute import Symmetry
@@ -61,8 +61,9 @@ def hessian(
     """
     options = Options(has_aux, holomorphic)
     symmetry = Symmetry()
-    inner = reverse_jacobian(fun, argnums, options, symmetry, trips_of(max_trips))
-    method = Method(order, cost, output, form, layout, elementary, limit_of(max_memory), trips_of(max_trips))
+    turning, trips = limited(fun, max_trips)
+    inner = reverse_jacobian(turning, argnums, options, symmetry, trips)
+    method = Method(order, cost, output, form, layout, elementary, limit_of(max_memory), trips)
     run = forward_jacobian(inner, argnums, options, method, symmetry)
 
     @wraps(fun, f"Hessian of {{fun}} with respect to positional argument(s) {argnums}, with the arguments of {{fun}}.")

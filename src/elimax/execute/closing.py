@@ -8,6 +8,7 @@ from typing import Any
 
 from elimax._jax import inline
 from elimax._jax.program import has_symbolic_shapes
+from elimax.coarsen.loops.records import COMPRESSED
 from elimax.coarsen.loops.rewrite import Choice, Closed, close_loops
 from elimax.coarsen.loops.solve import VARYING
 from elimax.emit.estimate import estimate
@@ -15,6 +16,9 @@ from elimax.errors import ElimaxWarning
 
 TURN = 20.0
 """Nanoseconds that a turn of a loop takes besides what it computes."""
+
+DECOMPOSITION = 2e4
+"""Nanoseconds that a QR decomposition takes besides what it multiplies."""
 
 LARGE = 1 << 20
 """Arrays over all turns with more elements than this are not made where a turn has smaller ones."""
@@ -49,6 +53,8 @@ def _choice(before: Any, after: Any, found: Closed) -> Choice:
     """
     if found.cumulative or VARYING in found.rules:
         return Choice.LEAVE
+    if COMPRESSED in found.rules:
+        return Choice.CLOSE if estimate(after) + DECOMPOSITION < estimate(before) else Choice.LEAVE
     if found.turns is None:  # a number of operations that grows with its logarithm at most
         return Choice.CLOSE
     if largest(after) > max(LARGE, largest(before)):

@@ -156,6 +156,8 @@ def inside(x):
         elimax.hessian,
         elimax.coarsen,
         lambda fun, max_trips: jax.grad(elimax.coarsen(fun, max_trips=max_trips)),
+        lambda fun, max_trips: elimax.jacobian(elimax.coarsen(fun, max_trips=max_trips)),
+        lambda fun, max_trips: elimax.hessian(elimax.coarsen(fun, max_trips=max_trips)),
     ],
 )
 def test_endless_loops_are_ended(fun, made):

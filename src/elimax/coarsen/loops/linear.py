@@ -32,12 +32,19 @@ def check_linear(program: Program, equations: Sequence[int], carries: set[int]) 
     for number in equations:
         equation = program.equations[number]
         moved = [r.value in moving for r in equation.inputs]
-        if not _is_linear(equation, moved, program):
+        if not is_linear(equation, moved, program):
             raise Open(f"{equation.name} of the carry is not linear")
         moving |= {r.value for r in equation.outputs}
 
 
-def _is_linear(equation: Equation, moved: Sequence[bool], program: Program) -> bool:
+def is_linear(equation: Equation, moved: Sequence[bool], program: Program) -> bool:
+    """Whether an equation is linear in the operands that are moved, together, up to a constant.
+
+    Args:
+      equation: an equation with one result.
+      moved: for each operand, whether it is looked at.
+      program: what the equation is part of.
+    """
     name = equation.name
     dtypes: set[Any] = {program.values[r.value].dtype for r, m in zip(equation.inputs, moved, strict=True) if m}
     dtypes |= {program.values[r.value].dtype for r in equation.outputs}

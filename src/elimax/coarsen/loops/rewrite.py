@@ -19,6 +19,7 @@ from elimax._jax.replaced import REMAT, equation_as_closed, replaced
 from elimax._jax.weak import weakened
 from elimax.coarsen.loops.carries import Loop, Open
 from elimax.coarsen.loops.flags import assumed, ends, flags_of, freezes, recorded
+from elimax.coarsen.loops.records import COMPRESSED, compressed_body
 from elimax.coarsen.loops.solve import ACCUMULATION, CONSTANT, COUNTER, INVARIANT, RECORDED, Solver
 from elimax.coarsen.loops.trips import step_of, turns
 from elimax.errors import StructureError
@@ -77,17 +78,21 @@ def close_loops(closed: Any, choose: Choose, record: bool = True) -> tuple[Any, 
         loop = read_loop(equation.primitive.name, equation.params)
         if loop is None or not any(wanted):
             return None
-        try:
-            closing = _closing(loop, operands, wanted, record)
-            after = trace(closing.fun, _abstract(closing.operands))
-        except Open:
+        for make in (_closing, _compressing):
+            try:
+                closing = make(loop, operands, wanted, record)
+                after = trace(closing.fun, _abstract(closing.operands))
+            except Open:
+                continue
+            choice = choose(equation_as_closed(equation), after, closing.closed)
+            if choice is Choice.RECOMPUTE and loop.length is not None and _accumulates(loop, closing):
+                closing = _recomputing(loop, closing, operands, wanted)
+                after = trace(closing.fun, _abstract(closing.operands))
+                choice = Choice.CLOSE
+            if choice is Choice.CLOSE:
+                break
+        else:
             return None
-        choice = choose(equation_as_closed(equation), after, closing.closed)
-        if choice is not Choice.CLOSE:
-            if choice is Choice.LEAVE or loop.length is None or not _accumulates(loop, closing):
-                return None
-            closing = _recomputing(loop, closing, operands, wanted)
-            after = trace(closing.fun, _abstract(closing.operands))
         found.append(closing.closed)
         results = iter(as_function(after)(*closing.operands))
         return [
@@ -144,6 +149,43 @@ def _recomputing(scan: Read, closing: _Closing, operands: Sequence[Any], wanted:
         return [x for x, w in zip([*final, *stacked], wanted, strict=True) if w]
 
     return dataclasses.replace(closing, fun=fun, rules=["accumulation whose terms are computed anew on the way back"])
+
+
+def _compressing(loop: Read, operands: Sequence[Any], wanted: Sequence[bool], record: bool) -> _Closing:
+    """The loop with a body that reads compressed records."""
+    if loop.body.effects or (loop.cond is not None and loop.cond.effects):
+        raise Open("side effects")
+    body = inline(loop.body, [False] * len(loop.body.in_avals), expand=False, keep=True)
+    traced = [k for k, x in enumerate(operands) if isinstance(x, Tracer)]
+    first, behind = loop.first, loop.first + loop.num_carried
+
+    def fun(*given: Any) -> list[Any]:
+        full = [jnp.asarray(x) for x in operands]
+        for k, x in zip(traced, given, strict=True):
+            full[k] = x
+        init = full[first:behind]
+        turn = compressed_body(body, full[loop.skip : first], init)
+
+        def kept(results: Sequence[Any]) -> list[Any]:
+            return [_like(r, jax.typeof(s)) for r, s in zip(results, init, strict=False)]
+
+        if loop.cond is not None:
+            test = as_function(loop.cond)
+            goes = lambda state: test(*full[: loop.num_cond], *state)[0]  # noqa: E731
+            final = jax.lax.while_loop(goes, lambda state: kept(turn(state, ())), init)
+            return [x for x, w in zip(final, wanted, strict=True) if w]
+
+        def step(state: Any, x: Any) -> Any:
+            results = turn(state, x)
+            return kept(results), results[loop.num_carried :]
+
+        final, ys = jax.lax.scan(
+            step, init, full[behind:], length=loop.length, reverse=loop.reverse, unroll=loop.unroll
+        )
+        return [x for x, w in zip([*final, *ys], wanted, strict=True) if w]
+
+    kind = "scan" if loop.cond is None else "while"
+    return _Closing(kind, loop.length, fun, [operands[k] for k in traced], [COMPRESSED], [])
 
 
 def _closing(loop: Read, operands: Sequence[Any], wanted: Sequence[bool], record: bool) -> _Closing:
