@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +42,22 @@ def attracting_bodies(size: int) -> Graph:
 FAMILIES = {"random program": random_program, "bodies": attracting_bodies}
 
 
-def measure(family: str, size: int, rule: str, seconds: tuple[float, ...] = SECONDS) -> list[dict[str, Any]]:
-    """Counts of each method within each time, and within the time of simple orders and one pass of the policy."""
+def measure(
+    family: str,
+    size: int,
+    rule: str,
+    seconds: tuple[float, ...] = SECONDS,
+    alone: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+) -> list[dict[str, Any]]:
+    """Counts of each method within each time, and within the time of simple orders and one pass of the policy.
+
+    Args:
+      family: of graphs.
+      size: number of vertices, about.
+      rule: cost rule.
+      seconds: the times.
+      alone: a context in which time is measured, for machines that are shared.
+    """
     graph = FAMILIES[family](size)
     head = {"family": family, "vertices": len(graph.eliminable), "rule": rule}
     rows = []
@@ -49,17 +66,21 @@ def measure(family: str, size: int, rule: str, seconds: tuple[float, ...] = SECO
         rows.append(head | {"allowed": allowed, "one_pass": one_pass, "method": method})
         rows[-1] |= {"count": found.multiplications, "seconds": round(found.seconds, 3), "passes": found.evaluations}
 
+    def run(method: str, **limits: Any) -> Order:
+        with alone():
+            return search(graph, method, rule, **limits)
+
     search(zoo_graph("random_program", size=20, arrays=False), "agent", rule)
     search(graph, "annealing", rule, budget=seconds[0])  # large graphs have compiled code of their own
-    one = search(graph, "agent", rule, max_evaluations=1)
+    one = run("agent", max_evaluations=1)
     budgets = sorted({*seconds, one.seconds})
     for budget in budgets:
-        alone = budget == one.seconds
-        note("agent", round(budget, 3), one if alone else search(graph, "agent", rule, budget=budget), alone)
+        is_one = budget == one.seconds
+        note("agent", round(budget, 3), one if is_one else run("agent", budget=budget), is_one)
     found = None
     for budget in budgets:
         if found is None or found.seconds < budget:
-            found = search(graph, "annealing", rule, budget=budget)
+            found = run("annealing", budget=budget)
         note("annealing", round(budget, 3), found, budget == one.seconds)
     for name in ("forward", "reverse", "markowitz"):
         note(name, None, search(graph, name, rule))
