@@ -19,7 +19,7 @@ from elimax.plan.store import from_json, to_json
 def price(s, k, r):
     d1 = (jnp.log(s / k) + r) / jnp.sqrt(r)
     cdf = 0.5 * (1 + jax.scipy.special.erf(d1 / jnp.sqrt(2.0)))
-    return s * cdf - k * jnp.exp(-r) * cdf / (1 + r**2.0) ** 2.0
+    return s * cdf - k * jnp.exp(-r) * cdf / jnp.exp(jnp.log(1 + r**2.0)) ** 2
 
 
 ARGS = (1.2, 0.9, 0.4)

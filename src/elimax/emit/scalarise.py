@@ -165,6 +165,10 @@ class _Scalariser:
                     return self.builder.constant(np.asarray(equation.call(*known)[0]))
         own = tuple(sorted((k, str(v)) for k, v in equation.params.items())) if equation.params else ()
         key = (equation.name, own, np.dtype(dtype).str)
+        if equation.name == "pow":
+            power = self.power(operands, shape, np.dtype(dtype))
+            if power is not None:
+                return power
         if math.prod(shape) == 1:
             row = [ids.item() for ids in operands]
             return np.full(shape, self.builder.apply(key, equation.name, equation.call, row, dtype), np.int64)
@@ -173,6 +177,22 @@ class _Scalariser:
             self.builder.apply(key, equation.name, equation.call, row, dtype) for row in zip(*columns, strict=True)
         ]
         return np.array(results, np.int64).reshape(shape)
+
+    def power(self, operands: Sequence[np.ndarray], shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray | None:
+        """Powers with a known exponent of 0 to 3, as XLA writes them: as products."""
+        exponent = self.known(operands[1])
+        if exponent is None or exponent.dtype != dtype or exponent.size == 0 or np.any(exponent != exponent.flat[0]):
+            return None
+        y = float(exponent.flat[0])
+        if y not in (0.0, 1.0, 2.0, 3.0):
+            return None
+        base = np.broadcast_to(operands[0], shape)
+        if y == 0.0:
+            return np.broadcast_to(self.builder.constant(np.ones((), dtype)), shape)
+        powers = [int(i) for i in base.flat]
+        for _ in range(int(y) - 1):
+            powers = [self.binary(lax.mul, p, int(i), dtype) for p, i in zip(powers, base.flat, strict=True)]
+        return np.array(powers, np.int64).reshape(shape)
 
     def binary(self, operation: Callable[..., Any], left: int, right: int, dtype: Any) -> int:
         name = _NAMES[operation]
