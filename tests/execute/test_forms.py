@@ -7,6 +7,7 @@ import pytest
 import elimax
 from elimax.emit.scalarise import MAX_ELEMENTS, attempt
 from elimax.emit.scalars import MAX_STEPS
+from elimax.execute.emission import emitted_alone
 
 
 def small(x):
@@ -57,3 +58,17 @@ def test_modes_have_no_form():
 def test_reasons():
     assert "neither real" in attempt(jax.make_jaxpr(lambda x: x * 2)(jnp.ones(2, jnp.bfloat16)))
     assert "gather" in attempt(jax.make_jaxpr(lambda x, i: x[i])(jnp.ones(3), jnp.array([0, 1])))
+
+
+@pytest.mark.parametrize(
+    ("turn", "staged"),
+    [
+        (lambda x, c: [jnp.sqrt(x) + 1 / c], False),
+        (lambda x, c: [jnp.sqrt(x) / x + 1 / c], True),
+        (lambda x, c: [jnp.sqrt(x) + c], True),
+    ],
+)
+def test_turns_whose_slow_operations_xla_moves_out_of_the_loop_stay_plain(turn, staged):
+    args = [jnp.ones(()), jnp.ones(())]
+    alone = jax.make_jaxpr(lambda *xs: emitted_alone(lambda *ys: turn(*ys), xs, [False, True]))(*args)
+    assert ("elimax" in [e.primitive.name for e in alone.jaxpr.eqns]) == staged

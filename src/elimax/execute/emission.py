@@ -10,8 +10,10 @@ import jax
 from jax.core import Tracer
 
 from elimax._jax import Program, trace
+from elimax._jax.invariant import elements
 from elimax._jax.program import as_function
 from elimax.emit import laned_call, staged_call
+from elimax.emit.estimate import CALLED, SERIES, SLOW
 from elimax.emit.lanes import lanes
 from elimax.emit.scalarise import MAX_ELEMENTS
 
@@ -62,15 +64,26 @@ def emitted(
     return jax.tree.unflatten(trees[-1], [next(found) if x is None else x for x in leaves])
 
 
-def emitted_alone(fun: Callable[..., list[Any]], args: Sequence[Any]) -> list[Any]:
+def emitted_alone(fun: Callable[..., list[Any]], args: Sequence[Any], fixed: Sequence[bool] | None = None) -> list[Any]:
     """The results of a function, such as a turn of a loop, in the form that suits the place where it runs.
 
     Args:
       fun: a function of arrays.
       args: arrays.
+      fixed: which of them are the same at every turn. XLA moves what depends on these alone out of the loop, in the
+        plain form only, which is taken if that is half of the slow operations.
     """
     closed = trace(fun, args)
+    if fixed is not None:
+        early, total = elements(closed, fixed, _slow)
+        if early and 2 * early >= total:
+            return list(as_function(closed)(*args))
     found = staged_call("turn", closed, args, "auto", "batch-first", "exact")
     if found is None:
         found = laned_call("turn", closed, args, "auto", "batch-first")
     return list(as_function(closed)(*args) if found is None else found)
+
+
+def _slow(name: str, params: dict[str, Any]) -> bool:
+    """Whether an operation takes much longer than a product."""
+    return name in SLOW or name in SERIES or name in CALLED or (name == "integer_pow" and params["y"] < 0)

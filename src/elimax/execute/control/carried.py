@@ -161,7 +161,9 @@ class Carried:
             return [*results, *out]
 
         given = [*map(jnp.asarray, operands), *(x for pair in pairs for x in arrays[pair])]
-        found = emitted_alone(flat, given)
+        fixed = [k < self.loop.num_consts for k in range(count)]
+        fixed += [pair in self.fixed for pair in pairs for _ in arrays[pair]]
+        found = emitted_alone(flat, given, fixed)
         number = self.step.num_results
         rest = iter(found[number:])
         return found[:number], {pair: [next(rest) for _ in terms] for pair, terms in after.items()}
