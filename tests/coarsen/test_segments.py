@@ -147,6 +147,22 @@ def test_coarse_programs_have_the_same_jacobian(name, method, limit):
         assert found[0].segments
 
 
+def test_tangents_that_nobody_reads_are_no_arguments_of_segments():
+    """The derivative of the first logaddexp is dead, and parts of it are made in the middle of a region."""
+
+    def fun(x, y):
+        jnp.logaddexp(x, y)
+        z = jax.nn.softplus(y)
+        return [z * z - x]
+
+    args = [jnp.asarray(0.3), jnp.asarray(0.5)]
+    for limit in (4, 6):
+        _, blocks = jacobian(trace(fun, args), args, lambda p, limit=limit: coarsened(p, "dynamic", limit).program)
+        expected = jax.jacfwd(fun, argnums=(0, 1))(*args)
+        for ours, theirs in zip(blocks, jax.tree.leaves(expected), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
 def test_segments_say_what_they_save():
     _, _, _, program = program_of("robot arm")
     (whole,) = coarsened(program).measured(program)

@@ -61,10 +61,13 @@ class Uses:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.refs: dict[int, list[tuple[int, Ref]]] = {}
+        self._tangents: set[int] = set()
         for position, equation in enumerate(program.equations):
             for ref in equation.inputs:
                 for n in {ref.value, ref.vertex} - {None}:
                     self.refs.setdefault(n, []).append((position, ref))  # type: ignore[arg-type]
+            if equation.linear and any(r.vertex is not None for r in equation.inputs):
+                self._tangents.update(r.value for r in equation.outputs)
         for ref in program.outputs:
             for n in {ref.value, ref.vertex} - {None}:
                 self.refs.setdefault(n, []).append((-1, ref))  # type: ignore[arg-type]
@@ -115,7 +118,9 @@ class Uses:
             raise NotExpressible("a value with two derivatives")
 
     def _tangent_from_outside(self, inputs: dict[int, Ref], vertex: int) -> None:
-        """The tangent of an ordinary value has the number of that value."""
+        """The tangent of an ordinary value has the number of that value; one that a rule computes has no value."""
+        if vertex in self._tangents:
+            raise NotExpressible("a tangent from outside")
         if not any(ref.vertex == vertex for ref in inputs.values()):
             if isinstance(self.program.constants.get(vertex), Placeholder):
                 raise NotExpressible("a tangent from outside")
