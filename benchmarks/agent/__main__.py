@@ -84,9 +84,7 @@ def draw_curves(path: Path) -> None:
     figure.savefig(path)
 
 
-def unseen(
-    folder: Path, rules: list[str], kinds: tuple[str, ...], passes: int, proposals: int
-) -> tuple[str, list[dict]]:
+def unseen(folder: Path, rules: list[str], kinds: tuple[str, ...], passes: int, proposals: int) -> list[dict]:
     """The policy, the agent as shipped, passes with chance, annealing, and the best known, against simple orders."""
     from elimax.elimination.problem import Problem
     from elimax.order import search
@@ -108,7 +106,7 @@ def unseen(
             made.append(row)
             print(*row.values(), file=sys.stderr, flush=True)
     ceiling.save({ceiling.key(row["source"], row["name"], row["rule"]): row["best"] for row in made})
-    return unseen_table(made, rules, passes, proposals), made
+    return made
 
 
 def unseen_table(made: list[dict], rules: list[str], passes: int, proposals: int) -> str:
@@ -160,9 +158,11 @@ def main() -> None:
     if "families" in options.parts:
         made["families"] = families.table(options.rules)
     if "heldout" in options.parts:
-        made["heldout"], figures["heldout"] = unseen(
-            options.graphs, options.rules, tuple(options.kinds), options.passes, options.annealing
-        )
+        rows = unseen(options.graphs, options.rules, tuple(options.kinds), options.passes, options.annealing)
+        new = {(row["source"], row["name"], row["rule"]) for row in rows}
+        kept = [r for r in figures.get("heldout", []) if (r["source"], r["name"], r["rule"]) not in new]
+        figures["heldout"] = sorted(kept + rows, key=lambda row: heldout.SOURCES.index(row["source"]))
+        made["heldout"] = unseen_table(figures["heldout"], options.rules, options.passes, options.annealing)
     if "time" in options.parts:
         cases = itertools.product(options.families, options.sizes, options.rules)
         rows = [row for case in cases for row in equal_time.measure(*case)]

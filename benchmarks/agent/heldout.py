@@ -16,6 +16,7 @@ FEWEST = 5
 
 MOST_EQUATIONS = 400
 RANDOM_SEEDS = range(20)
+SOURCES = ("published", "zoo", "random programs", "CUTEst")
 
 
 def published(folder: Path) -> Iterator[tuple[str, str, Graph]]:
