@@ -34,8 +34,9 @@ from elimax import zoo
 from elimax._jax import trace
 from elimax.cli.timing import compare
 from elimax.emit import kernel
+from elimax.emit.counting import count, recomputes
 from elimax.emit.machines import current
-from elimax.emit.model import Counts, count, recomputes
+from elimax.emit.model import Counts
 from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import ScalarProgram
 

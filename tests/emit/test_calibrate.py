@@ -17,8 +17,9 @@ from elimax._jax.staged import Place
 from elimax.cli.app import app
 from elimax.emit import machines
 from elimax.emit.choose import choose
+from elimax.emit.counting import count
 from elimax.emit.fit import Row, assess, fit
-from elimax.emit.model import DEFAULT, Machine, count
+from elimax.emit.model import DEFAULT, Machine
 from elimax.emit.samples import ALONE, LOOPED, cases, sample
 from elimax.emit.scalarise import scalarise
 from elimax.errors import ElimaxWarning

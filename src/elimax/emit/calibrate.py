@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from elimax._jax import trace
+from elimax.emit.counting import count
 from elimax.emit.fit import Row
-from elimax.emit.model import count
 from elimax.emit.samples import Case, cases
 from elimax.emit.scalarise import scalarise
 

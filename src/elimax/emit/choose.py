@@ -11,9 +11,9 @@ from jax.core import Tracer
 
 from elimax._jax.staged import Form, Place, is_local, lift, stage
 from elimax.emit import kernel
+from elimax.emit.counting import moved, predict, recomputes
 from elimax.emit.loop import loop
 from elimax.emit.machines import current
-from elimax.emit.model import moved, predict, recomputes
 from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import ScalarProgram
 from elimax.emit.vectorise import vectorise

@@ -15,8 +15,8 @@ from elimax._jax.chained import LOOP
 from elimax._jax.control import alone
 from elimax._jax.program import nested, primitive_names
 from elimax.emit import kernel
+from elimax.emit.counting import CALLED, SERIES, SLOW, predict
 from elimax.emit.machines import current
-from elimax.emit.model import CALLED, SERIES, SLOW, predict
 from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import ScalarProgram
 
@@ -69,7 +69,7 @@ def estimate(closed: Any) -> float:
         program = scalarise(staged.closed)
         if program is not None:
             return FUSED * _on_scalars(program)
-    return _program(inline(closed, [False] * len(closed.in_avals)))
+    return estimate_program(inline(closed, [False] * len(closed.in_avals)))
 
 
 def _on_scalars(program: ScalarProgram) -> float:
@@ -81,7 +81,8 @@ def _on_scalars(program: ScalarProgram) -> float:
     return min(times)
 
 
-def _program(program: Program) -> float:
+def estimate_program(program: Program) -> float:
+    """Nanoseconds that the operations of a program take one by one, roughly."""
     return sum(_equation(program, equation) for equation in program.equations)
 
 

@@ -20,7 +20,8 @@ import numpy as np
 from jax import lax
 
 from elimax._jax.calls import one_kernel
-from elimax.emit.model import Machine, work_of
+from elimax.emit.counting import work_of
+from elimax.emit.model import Machine
 from elimax.emit.scalars import ScalarProgram, columns, evaluate
 
 MAX_SIZE = 128
@@ -40,9 +41,6 @@ CHOSEN = 0.025
 
 CUT = 45.0
 """Nanoseconds for each result array, if there are more: it is cut out of the array of all results, for each reader."""
-
-CALL = 9.0
-"""Nanoseconds for a call of the C library."""
 
 SLOWDOWN = (8.0, 3.0)
 """How much longer arithmetic takes than in a vectorised loop, for one point and for more of them."""
@@ -80,12 +78,12 @@ def predict(program: ScalarProgram, machine: Machine, batch: int) -> float:
       batch: number of points.
     """
     work, size, count = work_of(program), _size(program), len(program.outputs)
-    unit = machine.unit_64 if work.wide else machine.unit_32
+    unit, call = (machine.unit_64, machine.called_64) if work.wide else (machine.unit_32, machine.called_32)
     slower = SLOWDOWN[batch > 1]
     arithmetic = slower * (work.cheap + machine.series * work.series) + min(slower, 2.0) * machine.slow * work.slow
     choosing = CHOSEN * (1.0 if work.wide else 0.5) * size * size
     start = START + ARGUMENT * len(program.inputs)
-    return start + batch * (unit * arithmetic + CALL * work.called + choosing) + (CUT * count if count > 1 else 0.0)
+    return start + batch * (unit * arithmetic + call * work.called + choosing) + (CUT * count if count > 1 else 0.0)
 
 
 def kernel(

@@ -21,7 +21,7 @@ from jax.core import Tracer
 
 from elimax._jax import Equation, Program, inline
 from elimax._jax.program import nested
-from elimax.emit.model import CALLED, KEPT
+from elimax.emit.counting import CALLED, KEPT
 
 _WRITTEN = re.compile(
     r"dot_general|conv_general|scatter|sort|top_k|^reduce_(?!precision)|^arg|^cum|while|scan|^cond|^custom_|cholesky|^lu|qr"
@@ -31,7 +31,7 @@ _WRITTEN = re.compile(
 
 _RENAMES = frozenset("reshape squeeze expand_dims copy stop_gradient optimization_barrier".split())
 _IN_PLACE = frozenset("scatter scatter-add scatter_add dynamic_update_slice".split())
-_EXPENSIVE = KEPT | CALLED
+_EXPENSIVE = KEPT | CALLED.keys()
 
 
 def peak(closed: Any) -> int:

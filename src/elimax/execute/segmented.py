@@ -19,8 +19,8 @@ from elimax.coarsen.dynamic import LARGEST
 from elimax.coarsen.join import Coarsened, Part, coarsened, recoarsened
 from elimax.coarsen.segments import Segment
 from elimax.emit import kernel
+from elimax.emit.counting import predict
 from elimax.emit.machines import current
-from elimax.emit.model import predict
 from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import MAX_STEPS
 from elimax.execute.modes import traced

@@ -223,7 +223,7 @@ def filled(flat: Sequence[Any], dtype: Any, width: int) -> Any:
 def _selected_cells(entries: Mapping[int, Any], base: np.ndarray, width: int) -> Any:
     """Single entries by number in a vector that is known elsewhere, by the number of the cell."""
     parts = []
-    for start, stop in _cuts(sorted(entries), base.size, width):
+    for start, stop in cuts(sorted(entries), base.size, width):
         number = lax.iota(np.int32, stop - start)
         part = jnp.asarray(base[start:stop])
         for k, entry in entries.items():
@@ -233,7 +233,7 @@ def _selected_cells(entries: Mapping[int, Any], base: np.ndarray, width: int) ->
     return lax.concatenate(parts, 0) if len(parts) > 1 else parts[0]
 
 
-def _cuts(unknown: Sequence[int], size: int, width: int) -> list[tuple[int, int]]:
+def cuts(unknown: Sequence[int], size: int, width: int) -> list[tuple[int, int]]:
     """Consecutive groups of cells: a row each where that makes some, else with about as many unknown ones each.
 
     What the entries of a group share is computed once, all that is in it for each of its cells: XLA takes sines and

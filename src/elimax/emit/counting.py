@@ -1,0 +1,303 @@
+"""What the forms of a small program do: operations of their kernels, and what these read and write.
+
+In the plain form each result is computed apart and computes again what it shares with others, except for operations
+that XLA holds to be expensive; the loop form computes everything once.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from elimax.emit.model import DEFAULT, Counts, Machine, Prediction, Widths, Work
+from elimax.emit.scalars import ScalarProgram
+from elimax.structure.dense_lanes import cuts
+
+CALLED = {
+    "acos": 1.5,
+    "acosh": 0.9,
+    "asin": 1.4,
+    "asinh": 0.9,
+    "atan": 1.0,
+    "atan2": 1.5,
+    "atanh": 0.9,
+    "cbrt": 1.2,
+    "cos": 1.2,
+    "digamma": 3.0,
+    "erf_inv": 0.9,
+    "igamma": 60.0,
+    "igammac": 60.0,
+    "lgamma": 2.5,
+    "pow": 1.0,
+    "rem": 1.6,
+    "sin": 1.0,
+    "tan": 1.6,
+}
+"""Operations that call a function of the C library for each element, and what they cost beside a sine.
+
+A loop with one of them is not vectorised.
+"""
+
+ERF = 1.5
+"""The error function of numbers of 64 bits, which is no series."""
+
+TWIN = 0.4
+"""What a sine or cosine costs beside the one of the same number."""
+
+SERIES = {
+    "cosh": 1.5,
+    "erf": 1.0,
+    "erfc": 2.5,
+    "exp": 1.0,
+    "exp2": 1.0,
+    "expm1": 2.0,
+    "log": 2.5,
+    "log1p": 3.0,
+    "log2": 2.5,
+    "logistic": 1.2,
+    "sinh": 3.0,
+    "tanh": 1.5,
+}
+"""Operations that are a series of ten vectorised instructions or more, and what they cost beside an exponential."""
+
+SLOW = frozenset("div sqrt rsqrt".split())
+"""Vectorised operations with a long latency."""
+
+KEPT = frozenset("div sqrt rsqrt exp exp2 expm1 log log1p log2 logistic tanh pow atan2 cbrt erf".split())
+"""Operations that XLA does not compute again for each result that needs them."""
+
+CROWDED = 24
+"""Columns of one result that stay in the caches by themselves while they are put together."""
+
+MOST_CROWDED = 128
+"""With more columns, no further lines of the caches are lost."""
+
+TOGETHER = 72
+"""A plain result with so many elements is put together from columns too."""
+
+FULL = 0.5
+"""Share of a result that is computed where its pieces are arrays; in emptier ones each element is put in its place."""
+
+
+def count(program: ScalarProgram) -> dict[str, Counts]:
+    """What the forms "plain" and "loop" of a program do."""
+    targets = program.computed
+    kept = _kept(program, targets)
+    origins = {step.result: step.origin for step in program.steps}
+    times = _times(program, origins)
+    roots = sorted(kept | set(targets))
+    scalars = {int(ids) for ids in program.outputs if not ids.ndim} & set(targets)
+    cells = [[root] for root in roots if root in kept or root not in scalars]
+
+    def kernels(groups: Sequence[Sequence[int]]) -> tuple[Work, ...]:
+        """Work of the kernels that compute a group of numbers each."""
+        cones = _cones(program, groups, kept)
+        return tuple(_work(program, cone, times.get(own[0], 1)) for own, cone in zip(groups, cones, strict=True))
+
+    results = [int(i) for ids in program.outputs for i in ids.flat]
+    made = set(targets)
+    stretches = [(i, len(list(same))) for ids in program.outputs for i, same in itertools.groupby(map(int, ids.flat))]
+    stretches = [(i, length) for i, length in stretches if i not in made]
+    known = _widths(program, (i for i, _ in stretches))
+    size = _widths(program, results)
+    moved = _widths(
+        program, [*(int(i) for ids in program.inputs for i in ids.flat), *(i for i in results if i in made)]
+    )
+    operations = len(program.steps) + 6 * len(targets)
+    columns = _widths(program, targets)
+    whole = work_of(program)
+    arrays = tuple(sum(program.dtypes[int(i)].itemsize for i in ids.flat) for ids in program.outputs)
+    return {
+        "plain": Counts(
+            work=kernels([[root] for root in roots]),
+            single=kernels(_readers(sorted(scalars - kept)) + _neighbours(program, kept, times)),
+            joined=kernels(_readers(sorted(scalars - kept)) + cells),
+            kernels=len({origins[i] for i in kept}) + _arrays(program, made),
+            moved=moved,
+            columns=_widths(program, kept),
+            crowd=_crowd(program, origins, TOGETHER),
+            known=known,
+            size=size,
+            arrays=arrays,
+            fillers=0,
+            looped=False,
+            operations=0,
+            weight=sum(map(len, _cones(program, [[root] for root in roots], kept))) + 6 * len(results),
+            turn=len(program.steps),
+        ),
+        "loop": Counts(
+            work=(whole,),
+            single=(whole,),
+            joined=(whole,),
+            kernels=1 + _arrays(program, made),
+            moved=moved,
+            columns=columns,
+            crowd=_crowd(program, {i: i for i in made}),
+            known=known,
+            size=size,
+            arrays=arrays,
+            fillers=len(set(stretches)),
+            looped=True,
+            operations=operations,
+            weight=len(program.steps) + 3 * len(targets),
+            turn=operations,
+        ),
+    }
+
+
+def predict(program: ScalarProgram, machine: Machine = DEFAULT) -> dict[str, Prediction]:
+    """Times of the forms "plain" and "loop".
+
+    Args:
+      program: what is emitted.
+      machine: weights of the device.
+    """
+    return {form: Prediction(counts, machine) for form, counts in count(program).items()}
+
+
+def recomputes(counts: Mapping[str, Counts]) -> bool:
+    """Whether the plain form computes something more than once; if not, the loop form has nothing to gain."""
+    plain, loop = ([(w.cheap, w.slow, w.series, w.called) for w in counts[form].work] for form in ("plain", "loop"))
+    return any(
+        sum(own) > sum(other) for own, other in zip(zip(*plain, strict=True), zip(*loop, strict=True), strict=True)
+    )
+
+
+def moved(program: ScalarProgram, machine: Machine) -> float:
+    """Nanoseconds for writing, or reading, the computed results for one element of the batch."""
+    short, wide = _widths(program, program.computed)
+    return machine.element_32 * short + machine.element_64 * wide
+
+
+def work_of(program: ScalarProgram) -> Work:
+    """Operations of a program, each done once."""
+    return _work(program, range(len(program.steps)))
+
+
+def _widths(program: ScalarProgram, numbers: Iterable[int]) -> Widths:
+    wide = [program.dtypes[i].itemsize == 8 for i in numbers]
+    return len(wide) - sum(wide), sum(wide)
+
+
+def _crowd(program: ScalarProgram, pieces: Mapping[int, int], least: int = 0) -> Widths:
+    """For each computed column of a result with many of them, their number; results of fewer elements do not count.
+
+    Args:
+      program: the program.
+      pieces: of each computed number the column or array it is part of.
+      least: elements of a result that count.
+    """
+    found = [0, 0]
+    for ids in program.outputs:
+        own = [int(i) for i in ids.flat if int(i) in pieces]
+        count = len({pieces[i] for i in own} if FULL * ids.size <= len(own) else set(own))
+        if count >= CROWDED and ids.size >= least:
+            found[program.dtypes[own[0]].itemsize == 8] += count * min(count, MOST_CROWDED)
+    return found[0], found[1]
+
+
+def _times(program: ScalarProgram, origins: Mapping[int, int]) -> dict[int, int]:
+    """How often the plain form computes an element of an array that fills only a part of a result.
+
+    Each element of the result computes one, and then selects it or what is there instead.
+    """
+    times: dict[int, int] = {}
+    for ids in program.outputs:
+        own = [int(i) for i in ids.flat if int(i) in origins]
+        if FULL * ids.size <= len(own) or len({origins[i] for i in own}) == len(set(own)):
+            continue
+        times.update(dict.fromkeys(own, ids.size // len(own)))
+    return times
+
+
+def _arrays(program: ScalarProgram, made: set[int]) -> int:
+    """Results with an element that is computed: each has a kernel."""
+    return sum(any(int(i) in made for i in ids.flat) for ids in program.outputs)
+
+
+def _kept(program: ScalarProgram, targets: Sequence[int]) -> set[int]:
+    """Expensive operations that more than one kernel needs: each has a kernel of its own.
+
+    One with a single user counts too where that user is computed again in several kernels.
+    """
+    kernels: dict[int, set[int]] = {target: {target} for target in targets}
+    kept: set[int] = set()
+    for step in reversed(program.steps):
+        own = kernels.get(step.result, set())
+        if step.name in KEPT and len(own) > 1:
+            kept.add(step.result)
+            own = {step.result}
+        for operand in step.operands:
+            kernels.setdefault(operand, set()).update(own)
+    return kept
+
+
+def _readers(scalars: Sequence[int]) -> list[Sequence[int]]:
+    """Scalar results that are read together in a loop, as far as can be guessed: rows of a square of them.
+
+    They are computed where they are read, what they share once for each reader.
+    """
+    length = max(1, math.isqrt(len(scalars)))
+    return [scalars[k : k + length] for k in range(0, len(scalars), length)]
+
+
+def _neighbours(program: ScalarProgram, kept: set[int], times: Mapping[int, int]) -> list[Sequence[int]]:
+    """What one kernel computes of results that are arrays: a number that is kept or repeated, or neighbours.
+
+    For a single point all that these need is the same for each element of the kernel, and computed before the loop
+    over them.
+    """
+    apart = kept | times.keys()
+    groups: list[Sequence[int]] = [[number] for number in sorted(apart)]
+    computed = set(program.computed) - apart
+    for ids in program.outputs:
+        flat = [int(i) for i in ids.flat]
+        unknown = [k for k, i in enumerate(flat) if i in computed]
+        if ids.ndim and unknown:
+            parts = (flat[start:stop] for start, stop in cuts(unknown, len(flat), ids.shape[-1]))
+            groups += [own for part in parts if (own := [i for i in dict.fromkeys(part) if i in computed])]
+    return groups
+
+
+def _cones(program: ScalarProgram, groups: Sequence[Sequence[int]], kept: set[int]) -> list[list[int]]:
+    """For each group of roots the steps that are computed for it: all it needs up to others that are kept."""
+    producer = {step.result: k for k, step in enumerate(program.steps)}
+    cones = []
+    for roots in groups:
+        seen = {producer[root] for root in roots}
+        stack = [*seen]
+        while stack:
+            for operand in program.steps[stack.pop()].operands:
+                k = producer.get(operand)
+                if k is not None and operand not in kept and k not in seen:
+                    seen.add(k)
+                    stack.append(k)
+        cones.append(sorted(seen))
+    return cones
+
+
+def _work(program: ScalarProgram, steps: Sequence[int], times: int = 1) -> Work:
+    """Operations of a kernel that does the given steps so many times."""
+    cheap, slow, series, called = 0, 0, 0.0, 0.0
+    wide = False
+    circled: set[int] = set()
+    for k in steps:
+        step = program.steps[k]
+        dtype = program.dtypes[step.result]
+        wide = wide or dtype.itemsize == 8
+        if step.name in CALLED:
+            is_twin = step.name in ("sin", "cos") and step.operands[0] in circled
+            called += TWIN if is_twin else CALLED[step.name]
+            circled.update(step.operands if step.name in ("sin", "cos") else ())
+        elif step.name == "erf" and dtype == np.float64:
+            called += ERF
+        elif step.name in SERIES:
+            series += SERIES[step.name]
+        elif step.name in SLOW:
+            slow += 1
+        else:
+            cheap += 1
+    return Work(wide, times * cheap, times * slow, times * series, times * called)
