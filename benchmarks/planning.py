@@ -20,6 +20,7 @@ from typing import Any
 AIMS = {
     "import elimax beyond import jax": 0.3,
     "trace and plan 100 scalar operations": 0.05,
+    "segments of 300 operations as vertices": 2.0,
     "segments of 1,000 operations as vertices": 2.0,
     "local Jacobian of 1,000 operations or not": 2.0,
     "trace and build 20,000 scalar vertices": 5.0,
@@ -93,12 +94,16 @@ def measure(vertices: int, repeats: int) -> dict[str, float]:
 
     long = zoo.get("random_program", seed=5, size=540, arrays=False)  # some thousand operations of JAX
 
-    def join() -> Any:
+    middle = zoo.get("random_program", seed=5, size=160, arrays=False)  # about the largest in which segments are sought
+
+    def join(problem: Any) -> Any:
         import elimax
         from elimax.execute.segmented import forget
+        from elimax.plan.make import forget as forget_orders
 
         forget()
-        return elimax.plan(lambda *args: long.fun(*args), *long.args, argnums=long.argnums, order="coarse")
+        forget_orders()
+        return elimax.plan(lambda *args: problem.fun(*args), *problem.args, argnums=problem.argnums, order="coarse")
 
     def decide() -> Any:
         import elimax
@@ -106,7 +111,8 @@ def measure(vertices: int, repeats: int) -> dict[str, float]:
         coarse = elimax.coarsen(lambda *args: long.fun(*args))
         return jax.eval_shape(lambda *args: jax.vjp(coarse, *args)[1], *long.args)
 
-    figures["segments of 1,000 operations as vertices"] = median(join, repeats)
+    figures["segments of 300 operations as vertices"] = median(lambda: join(middle), repeats)
+    figures["segments of 1,000 operations as vertices"] = median(lambda: join(long), repeats)
     figures["local Jacobian of 1,000 operations or not"] = median(decide, repeats)
 
     large = chain_of_kinetics(vertices)
