@@ -25,6 +25,9 @@ LARGEST = 20_000
 SIMPLE = 3
 """How many simple orders take part: forward, reverse and Markowitz, fewer where one of them gets lost."""
 
+PAIR = 5e-8
+"""A pass is not begun with fewer seconds than this for each pair of vertices: its first look takes that long."""
+
 
 def agent(
     problem: Problem,
@@ -120,7 +123,7 @@ def play(
     Returns:
       The order, or None if it was given up.
     """
-    if until is not None and until.left == 0:
+    if until is not None and until.left <= PAIR * problem.num_vertices**2:
         return None
     sweep = Sweep(problem, network)
     while not sweep.ended:
