@@ -1,6 +1,7 @@
 """Loops that close: sums of large arrays and of records, a long geometric sum, powers of a matrix.
 
-``python -m benchmarks.loops.closed`` prints a table. Variants take turns in one process; times are medians.
+``python -m benchmarks.loops.closed`` prints a table; with ``--write`` its rows go into docs/closed-loops.md. Variants
+take turns of 2 ms at least in one process; times are medians.
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from benchmarks import documents
 from benchmarks.coarsening.descent import descend, descend_masked, error, error_by_record, forward
 
 import elimax
+
+TURN = 2e-3
+"""Seconds for the turn of a variant, at least."""
 
 Case = tuple[str, dict[str, Callable[..., Any]], tuple[Any, ...]]
 """A name, variants with elimax first, and arguments."""
@@ -102,12 +107,11 @@ def measure(variants: dict[str, Callable[..., Any]], args: tuple[Any, ...], seco
     calls: dict[str, Any] = {name: jax.jit(fun).lower(*args).compile() for name, fun in variants.items()}
     results = {name: np.asarray(call(*args), np.float64) for name, call in calls.items()}
     times: dict[str, list[float]] = {name: [] for name in calls}
+    repeats = {name: max(1, min(1000, int(TURN / _timed(call, args, 1)))) for name, call in calls.items()}
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times["elimax"]) < 3:
         for name, call in calls.items():
-            start = time.perf_counter()
-            jax.block_until_ready(call(*args))
-            times[name].append(time.perf_counter() - start)
+            times[name].append(_timed(call, args, repeats[name]))
     medians = {name: statistics.median(found) for name, found in times.items()}
     scale = np.max(np.abs(results["elimax"]))
     for name, call in calls.items():
@@ -117,19 +121,43 @@ def measure(variants: dict[str, Callable[..., Any]], args: tuple[Any, ...], seco
         yield [name, f"{1e6 * medians[name]:,.1f} us", f"{ratio:.2f}", f"{size / 1e6:,.3f} MB", f"{off:.1e}"]
 
 
+def _timed(call: Callable[..., Any], args: tuple[Any, ...], repeats: int) -> float:
+    """Seconds of a call, one of so many in a row."""
+    start = time.perf_counter()
+    for _ in range(repeats):
+        jax.block_until_ready(call(*args))
+    return (time.perf_counter() - start) / repeats
+
+
+DOCUMENT = documents.DOCS / "closed-loops.md"
+COLUMNS = "| program | variant | time | ratio to elimax | temporaries | difference |\n|---|---|---:|---:|---:|---:|"
+
+
+def write(lines: list[str]) -> None:
+    """Replace the rows of the document that were measured."""
+    old = [line for line in documents.section(DOCUMENT, "closed").splitlines()[2:] if line]
+    rows = {tuple(line.split(" | ")[:2]): line for line in (*old, *lines)}
+    documents.write(DOCUMENT, {"closed": "\n".join([COLUMNS, *rows.values()])})
+
+
 def main() -> None:
     """Print the table."""
     jax.config.update("jax_enable_x64", True)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=2.0, help="for the turns of one program")
     parser.add_argument("--only", default="", help="programs with this in their names")
+    parser.add_argument("--write", action="store_true", help="into the document")
     given = parser.parse_args()
-    print("| program | variant | time | ratio to elimax | temporaries | difference |\n|---|---|---:|---:|---:|---:|")
+    print(COLUMNS)
+    lines: list[str] = []
     for cases in (small, descents, sums):
         for name, variants, args in cases():
             if given.only in name:
                 for row in measure(variants, args, given.seconds):
-                    print("|", " | ".join([name, *row]), "|", flush=True)
+                    lines.append(f"| {' | '.join([name, *row])} |")
+                    print(lines[-1], flush=True)
+    if given.write:
+        write(lines)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,15 @@ def test_equal_nodes_are_one():
     assert arena.apply("integer_pow", x, y=2) is not arena.apply("integer_pow", x, y=3)
 
 
+def test_choices_that_share_a_case_are_chosen_between_later():
+    arena, x, y, z = fixture()
+    p, q = arena.apply("lt", x, y), arena.apply("lt", y, z)
+    choose = lambda which, a, b: arena.apply("select_n", which, a, b)  # noqa: E731
+    assert choose(p, choose(q, x, y), choose(q, x, z)) is choose(q, x, choose(p, y, z))
+    assert choose(p, choose(q, x, z), choose(q, y, z)) is choose(q, choose(p, x, y), z)
+    assert choose(p, choose(q, x, y), choose(q, y, z)).args[0] is p
+
+
 def test_every_rule_says_where_it_holds():
     assert len({rule.name for rule in ALL}) == len(ALL)
     for rule in ALL:

@@ -43,6 +43,20 @@ def repeated_choice(arena: Arena, op: str, args: tuple[Node, ...], params: dict[
     return None
 
 
+@rule("choice of choices that share a case", "select_n", EXACT)
+def shared_case(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
+    """The law select(p, select(q, a, b), select(q, a, d)) = select(q, a, select(p, b, d)), C4 of phi-calculus."""
+    which, *cases = args
+    if len(cases) != 2 or not all(case.op == "select_n" and len(case.args) == 3 for case in cases):
+        return None
+    if cases[0].args[0] is not cases[1].args[0]:
+        return None
+    (inner, a, b), (_, c, d) = cases[0].args, cases[1].args
+    if a is c:
+        return arena.apply("select_n", inner, a, arena.apply("select_n", which, b, d))
+    return arena.apply("select_n", inner, arena.apply("select_n", which, a, c), b) if b is d else None
+
+
 @rule("choice of a finite factor", "mul", "both factors are choices of known finite numbers: exact", needs="select_n")
 def chosen_factor(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
     """The law select(p, 0, 1) select(q, c, d) = select(p, 0, select(q, c, d)): derivatives of the larger of two."""
