@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -68,22 +69,44 @@ class _Table:
 
 
 class Tables:
-    """Products and sums worked out so far."""
+    """Products and sums worked out so far; they are put into arrays when compiled code asks for them.
+
+    Threads may share it.
+    """
 
     def __init__(self) -> None:
         self._products = _Table(2)
         self._sums = _Table(1)
+        self._new_products: list[tuple[int, int, int, int]] = []
+        self._new_sums: list[tuple[int, int, int]] = []
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, object]:
+        """What travels to another process: everything but the lock."""
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
 
     def add_product(self, left: int, right: int, result: int, cost: int) -> None:
         """Remember a product."""
-        self._products.add(int(left) << BITS | int(right), (int(result), int(cost)))
+        self._new_products.append((left, right, result, cost))
 
     def add_sum(self, old: int, new: int, result: int) -> None:
         """Remember a sum."""
-        self._sums.add(int(old) << BITS | int(new), (int(result),))
+        self._new_sums.append((old, new, result))
 
     def arrays(self) -> TableArrays:
-        """The current arrays; adding may replace them."""
+        """The current arrays, without what is added later."""
+        if self._new_products or self._new_sums:
+            with self._lock:
+                while self._new_products:
+                    left, right, result, cost = self._new_products.pop()
+                    self._products.add(int(left) << BITS | int(right), (int(result), int(cost)))
+                while self._new_sums:
+                    old, new, result = self._new_sums.pop()
+                    self._sums.add(int(old) << BITS | int(new), (int(result),))
         return TableArrays(
             self._products.keys,
             self._products.columns[0],

@@ -18,7 +18,8 @@ from elimax.errors import ElimaxError, ElimaxWarning, ModeError
 from elimax.execute.accumulate import Edges
 from elimax.execute.chunks import chunked_mode
 from elimax.execute.closing import Closed, closed_loops
-from elimax.execute.coloured import coloured_mode, coloured_modes, compression, whole_pattern
+from elimax.execute.collector import collector_paused
+from elimax.execute.coloured import LONG, coloured_mode, coloured_modes, compression, whole_pattern
 from elimax.execute.control.bounds import bounded, check_ended
 from elimax.execute.control.entry import linearised
 from elimax.execute.emission import emitted
@@ -26,7 +27,16 @@ from elimax.execute.fitting import check_result, dense_size, memory_of, shapes_o
 from elimax.execute.forms import forms_of, is_long
 from elimax.execute.layout import identity_block, write_block
 from elimax.execute.memory import memory_of_machine
-from elimax.execute.modes import ELIMINATION, MOST_PRODUCTS, Emit, cheapest, modes_through, predictions, products
+from elimax.execute.modes import (
+    ELIMINATION,
+    MOST_PRODUCTS,
+    Emit,
+    cheapest,
+    modes_through,
+    out_of_reach,
+    predictions,
+    products,
+)
 from elimax.execute.modes import traced as emitted_program
 from elimax.execute.remaining import MOST_ENTRIES, num_entries
 from elimax.execute.run import run
@@ -158,29 +168,30 @@ def evaluate(
         on_trace(traced.closed)
     if traced.symbolic:
         return finished(_by_jax(traced, inputs, output))
-    plan = order
-    if isinstance(order, str) and order == COARSE:
-        lin, plan = _coarse(traced, inputs, name, _emission(traced), cost=cost, budget=budget, seed=seed)
-    else:
-        lin = _graph(traced, inputs, name, order, output)
-    check_result(name, shapes_of(lin), inputs, max_memory, output, functools.partial(_sparse_size, lin))
-    if isinstance(order, str) and order == "auto" and output == "dense":
-        lin, plan = _coarse(traced, inputs, name, _emission(traced), lin, cost=cost, budget=budget, seed=seed)
-    elif not (isinstance(order, str) and order == COARSE):
-        plan = plan_of(lin, order, cost=cost, budget=budget, seed=seed)
-    if isinstance(order, str) and order in ("auto", COARSE):
-        plan = with_modes(plan, traced, lin, inputs, output, symmetry)
-    emit = _elimination(traced, lin, plan, output, values, symmetry)
-    if max_memory is not None:
-        plan = within(plan, max_memory, traced.closed, lin, inputs, output, values, emit, symmetry)
-    if plan.mode in COMPRESSED or (plan.mode in (*JAX_MODES, *THROUGH_LOOPS) and output == "dense"):
-        try:
-            return finished(Evaluation(*_mode(plan, traced, lin, output, values, symmetry)(*inputs)))
-        except (TypeError, ValueError, NotImplementedError) as error:  # custom_vjp forward, while loops in reverse
-            if isinstance(error, ElimaxError):
-                raise
-            raise _refused(plan.mode, name, error) from error
-    return finished(Evaluation(*emitted(emit, inputs, lin.program, form, layout, name, elementary)))
+    with collector_paused():
+        plan = order
+        if isinstance(order, str) and order == COARSE:
+            lin, plan = _coarse(traced, inputs, name, _emission(traced), cost=cost, budget=budget, seed=seed)
+        else:
+            lin = _graph(traced, inputs, name, order, output)
+        check_result(name, shapes_of(lin), inputs, max_memory, output, functools.partial(_sparse_size, lin))
+        if isinstance(order, str) and order == "auto" and output == "dense":
+            lin, plan = _coarse(traced, inputs, name, _emission(traced), lin, cost=cost, budget=budget, seed=seed)
+        elif not (isinstance(order, str) and order == COARSE):
+            plan = plan_of(lin, order, cost=cost, budget=budget, seed=seed)
+        if isinstance(order, str) and order in ("auto", COARSE):
+            plan = with_modes(plan, traced, lin, inputs, output, symmetry)
+        emit = _elimination(traced, lin, plan, output, values, symmetry)
+        if max_memory is not None:
+            plan = within(plan, max_memory, traced.closed, lin, inputs, output, values, emit, symmetry)
+        if plan.mode in COMPRESSED or (plan.mode in (*JAX_MODES, *THROUGH_LOOPS) and output == "dense"):
+            try:
+                return finished(Evaluation(*_mode(plan, traced, lin, output, values, symmetry)(*inputs)))
+            except (TypeError, ValueError, NotImplementedError) as error:  # custom_vjp forward, while loops in reverse
+                if isinstance(error, ElimaxError):
+                    raise
+                raise _refused(plan.mode, name, error) from error
+        return finished(Evaluation(*emitted(emit, inputs, lin.program, form, layout, name, elementary)))
 
 
 def _ended(limit: int | None, symmetry: Symmetry | None) -> Callable[[], Any] | None:
@@ -217,14 +228,11 @@ def with_modes(
         return plan
     count = products(lin.graph, plan.order)
     eliminate = _elimination(traced, lin, plan, output, values=False)
-    if (
-        not lin.opaque_operations
-        and not lin.coarse_operations
-        and not traced.loops
-        and count <= MOST_PRODUCTS
-        and not (output == "dense" and is_long(lin, count, eliminate, inputs))
-    ):
-        return plan
+    if not lin.opaque_operations and not lin.coarse_operations and not traced.loops:
+        if count <= MOST_PRODUCTS and not (output == "dense" and is_long(lin, count, eliminate, inputs)):
+            return plan
+        if len(lin.steps) > LONG and out_of_reach(lin, count):
+            return plan
     modes = _jax_modes(traced, values=False) if output == "dense" else {}
     modes |= coloured_modes(traced.closed, lin, plan.order, output, False, symmetry)
     if not modes:
@@ -335,34 +343,35 @@ def plan_for(
     traced = trace_flat(fun, inputs, max_trips, _ended(max_trips, symmetry))
     if on_trace is not None:
         on_trace(traced.closed)
-    limits = {"budget": budget, "seed": seed, "max_evaluations": max_evaluations}
-    emission = _emission(traced)
-    if isinstance(order, str) and order == COARSE:
-        lin, plan = _coarse(traced, inputs, name, emission, cost=cost, **limits)
-    else:
-        lin = _graph(traced, inputs, name, order, "dense")
-        search = {"cost": cost, **limits, "executor": executor, "progress": progress}
-        if isinstance(order, str) and order == "auto":
-            lin, plan = _coarse(traced, inputs, name, emission, lin, **search)
+    with collector_paused():
+        limits = {"budget": budget, "seed": seed, "max_evaluations": max_evaluations}
+        emission = _emission(traced)
+        if isinstance(order, str) and order == COARSE:
+            lin, plan = _coarse(traced, inputs, name, emission, cost=cost, **limits)
         else:
-            plan = plan_of(lin, order, **search)
-    large = dense_size(shapes_of(lin), inputs) > memory_of_machine()
-    if isinstance(order, str) and order in ("auto", COARSE) and not large:
-        plan = with_modes(plan, traced, lin, inputs, symmetry=symmetry)
-    emit = emission(lin, plan) if symmetry is None else _elimination(traced, lin, plan, "dense", True, symmetry)
-    if max_memory is not None:
-        check_result(name, shapes_of(lin), inputs, max_memory, "dense", functools.partial(_sparse_size, lin))
-        plan = within(plan, max_memory, traced.closed, lin, inputs, "dense", True, emit, symmetry)
-    if plan.mode != ELIMINATION:
-        emit = _mode(plan, traced, lin, "dense", True, symmetry)
-    unseen = large or (plan.mode == ELIMINATION and products(lin.graph, plan.order) > MOST_PRODUCTS)
-    closed = None if unseen else emitted_program(emit, inputs)
-    if plan.mode == ELIMINATION:
-        plan = dataclasses.replace(plan, form=forms_of(lin, closed))
-    if symmetry is not None and symmetry.own:
-        plan = dataclasses.replace(plan, mirrored=_mirrored(plan, traced, lin, inputs, large, symmetry))
-    plan = dataclasses.replace(plan, closed_loops=tuple(map(str, traced.loops)))
-    return memory_of(plan, closed, lin, shapes_of(lin), inputs)
+            lin = _graph(traced, inputs, name, order, "dense")
+            search = {"cost": cost, **limits, "executor": executor, "progress": progress}
+            if isinstance(order, str) and order == "auto":
+                lin, plan = _coarse(traced, inputs, name, emission, lin, **search)
+            else:
+                plan = plan_of(lin, order, **search)
+        large = dense_size(shapes_of(lin), inputs) > memory_of_machine()
+        if isinstance(order, str) and order in ("auto", COARSE) and not large:
+            plan = with_modes(plan, traced, lin, inputs, symmetry=symmetry)
+        emit = emission(lin, plan) if symmetry is None else _elimination(traced, lin, plan, "dense", True, symmetry)
+        if max_memory is not None:
+            check_result(name, shapes_of(lin), inputs, max_memory, "dense", functools.partial(_sparse_size, lin))
+            plan = within(plan, max_memory, traced.closed, lin, inputs, "dense", True, emit, symmetry)
+        if plan.mode != ELIMINATION:
+            emit = _mode(plan, traced, lin, "dense", True, symmetry)
+        unseen = large or (plan.mode == ELIMINATION and products(lin.graph, plan.order) > MOST_PRODUCTS)
+        closed = None if unseen else emitted_program(emit, inputs)
+        if plan.mode == ELIMINATION:
+            plan = dataclasses.replace(plan, form=forms_of(lin, closed))
+        if symmetry is not None and symmetry.own:
+            plan = dataclasses.replace(plan, mirrored=_mirrored(plan, traced, lin, inputs, large, symmetry))
+        plan = dataclasses.replace(plan, closed_loops=tuple(map(str, traced.loops)))
+        return memory_of(plan, closed, lin, shapes_of(lin), inputs)
 
 
 def _mirrored(

@@ -19,9 +19,10 @@ import jax.numpy as jnp
 from elimax._jax import trace
 from elimax._jax.program import as_function
 from elimax.elimination.steps import Step, vertices_of
-from elimax.emit.estimate import EQUATION, estimate
+from elimax.emit.estimate import EQUATION, estimate, estimate_program
 from elimax.execute.control.chaining import chained
 from elimax.graph.types import Graph
+from elimax.partials.build import Linearisation
 from elimax.plan.types import CHECKPOINTED, ELIMINATION, STAR, WRITTEN
 
 MOST_PRODUCTS = 5000
@@ -111,6 +112,21 @@ def products(graph: Graph, order: Sequence[Step]) -> int:
             sources[w].discard(vertex)
             sources[w] |= above
     return total
+
+
+def out_of_reach(lin: Linearisation, count: int) -> bool:
+    """Whether no other mode can beat an elimination, by numbers of operations alone.
+
+    Tracing a program of tens of thousands of operations in one more mode takes seconds. Forward or reverse, compressed
+    or not, has an operation on tangents for each one that is differentiated, besides those of the function itself.
+
+    Args:
+      lin: the linearised function; without loops and operations that JAX differentiates.
+      count: number of products of its elimination.
+    """
+    once = estimate_program(lin.program)
+    active = sum(local is not None for _, local in lin.steps)
+    return once + EQUATION * active > GAIN * (once + EQUATION * count)
 
 
 def predictions(

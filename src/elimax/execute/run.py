@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from elimax._jax.program import Placeholder
 from elimax.elimination.steps import Step, renumbered
 from elimax.execute.accumulate import Accumulation, Edges
+from elimax.execute.eager import on_host, runs_on_host
 from elimax.partials.build import Linearisation
 from elimax.partials.opaque import Opaque
 from elimax.structure.values import Values, gather_terms
@@ -27,6 +29,15 @@ def run(lin: Linearisation, order: Sequence[Step], args: Sequence[Any]) -> tuple
       All results of the program, and the remaining edges, from differentiated arguments to results, by full vertex.
     """
     results, partials = _evaluate(lin, args)
+    if runs_on_host(len(lin.steps), args):
+        partials = {key: on_host(values) for key, values in partials.items()}
+        with np.errstate(all="ignore"):  # as in JAX, infinite and undefined numbers are results
+            return results, _accumulate(lin, order, partials)
+    return results, _accumulate(lin, order, partials)
+
+
+def _accumulate(lin: Linearisation, order: Sequence[Step], partials: dict[tuple[int | None, int], Values]) -> Edges:
+    """Eliminate all vertices from a graph whose partials are given."""
     edges: Edges = {}
     for key, contribution in lin.contributions.items():
         dtype = lin.dtypes[key[1]]
@@ -44,7 +55,7 @@ def run(lin: Linearisation, order: Sequence[Step], args: Sequence[Any]) -> tuple
         accumulation.eliminate(vertex)
     for step in order:
         accumulation.apply(renumbered(step, lin.full_vertices))
-    return results, accumulation.edges
+    return accumulation.edges
 
 
 def _evaluate(lin: Linearisation, args: Sequence[Any]) -> tuple[list[Any], dict[tuple[int | None, int], Values]]:

@@ -2,7 +2,7 @@
 
 Blocks of arrays can grow without bound in the wrong direction: a thousand updates of one array are a chain of single
 entries backwards and a thousand growing tables forwards. Both orders advance in turn; when one arrives, the other gets
-as much time again and is then given up.
+as much time again and is then given up, or when it has become the dearer one.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ class _Runner:
     def arrived(self) -> bool:
         return self.position == len(self.vertices)
 
+    @property
+    def cost(self) -> int:
+        """Cost of what has been eliminated."""
+        return self._state.cost
+
     def advance(self) -> None:
         """Eliminate vertices for one turn."""
         start = time.perf_counter()
@@ -36,7 +41,7 @@ class _Runner:
         self.spent += time.perf_counter() - start
 
     def order(self) -> Order:
-        return Order(self.vertices, self._state.cost, self.name, evaluations=1)
+        return Order(self.vertices, self.cost, self.name, evaluations=1)
 
 
 def forward_against_reverse(problem: Problem) -> list[Order]:
@@ -56,7 +61,8 @@ def forward_against_reverse(problem: Problem) -> list[Order]:
         for runner in runners:
             runner.advance()
     allowed = 2 * min(runner.spent for runner in runners if runner.arrived)
+    least = min(runner.cost for runner in runners if runner.arrived)
     for runner in runners:
-        while not runner.arrived and runner.spent < allowed:
+        while not runner.arrived and runner.spent < allowed and 0 < least >= runner.cost:
             runner.advance()
     return [runner.order() for runner in runners if runner.arrived]

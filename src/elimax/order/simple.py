@@ -21,6 +21,9 @@ TINY = 500
 MODERATE, LOOKED_AHEAD = 3000, 1000
 """Without a limit on time, one greedy order is tried on graphs with more edges, and none that looks ahead."""
 
+HUGE = 50_000
+"""No greedy order is tried on graphs of blocks with more edges: it takes longer than what it could save."""
+
 LOOKAHEAD = 8
 """Number of candidates of the greedy search that looks ahead."""
 
@@ -45,9 +48,11 @@ def simple_orders(problem: Problem, limits: Limits, seed: int) -> Iterator[Order
     yield from first if problem.is_scalar else reversed(first)
     if not problem.is_scalar and limits.left == 0:
         return
-    ceiling = min(order.multiplications for order in first)
-    further = [{}, {"ties": "highest"}, {"relative": True}]
     edges, by_size = problem.sources.size, limits.seconds == math.inf
+    ceiling = min(order.multiplications for order in first)
+    if not ceiling or (by_size and edges > HUGE and not problem.is_scalar):
+        return
+    further = [{}, {"ties": "highest"}, {"relative": True}]
     if edges <= LOOKED_AHEAD if by_size else is_small(problem):
         further.append({"ties": "highest", "lookahead": LOOKAHEAD})
     for position, options in enumerate(further):

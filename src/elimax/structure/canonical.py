@@ -76,11 +76,7 @@ def _renumber(axis: AxisMap, mapping: Mapping[int, AxisMap]) -> AxisMap:
 
 def sort_key(term: Term) -> tuple:
     """A key that orders terms in the same way in every process."""
-    maps = tuple(
-        ("t", axis.label, axis.table.digest) if isinstance(axis, Table) else ("a", axis.offset, axis.parts)
-        for axis in (*term.out_axes, *term.in_axes)
-    )
-    return (len(term.sizes), term.sizes, maps, term.value_labels, term.kind)
+    return (*term.place, term.value_labels, term.kind)
 
 
 def make_term(

@@ -8,7 +8,6 @@ import math
 
 import numpy as np
 
-from elimax.structure.canonical import sort_key
 from elimax.structure.numbering import numbered
 from elimax.structure.positions import dense_term, hull, positions
 from elimax.structure.recipes import Collect, Consolidation
@@ -23,21 +22,25 @@ def collect(terms: tuple[Term, ...]) -> Collect:
     """Group summands at equal positions, and consolidate when too many different ones remain."""
     if len(terms) == 1:
         return Collect(terms, ((0,),))
-    groups: dict[tuple, list[int]] = {}
-    for position, term in enumerate(terms):
-        groups.setdefault((term.sizes, term.out_axes, term.in_axes), []).append(position)
-    merged = []
-    for members in groups.values():
-        first = terms[members[0]]
-        if len(members) > 1:
-            kind = max(Kind.CONSTANT, *(terms[m].kind for m in members))
-            labels = tuple(sorted({label for m in members for label in terms[m].value_labels}))
-            first = dataclasses.replace(first, kind=kind, value_labels=labels)
-        merged.append((sort_key(first), first, tuple(members)))
-    merged.sort(key=lambda item: item[0])
-    result = tuple(term for _, term, _ in merged)
+    places = [term.place for term in terms]
+    groups: list[list[int]] = []
+    last = None
+    for position in sorted(range(len(terms)), key=places.__getitem__):
+        if places[position] == last:
+            groups[-1].append(position)
+        else:
+            groups.append([position])
+            last = places[position]
+    result = tuple(terms[own[0]] if len(own) == 1 else _together([terms[m] for m in own]) for own in groups)
     consolidated = consolidate(result) if len(result) > MAX_TERMS else None
-    return Collect(result, tuple(members for _, _, members in merged), consolidated)
+    return Collect(result, tuple(map(tuple, groups)), consolidated)
+
+
+def _together(terms: list[Term]) -> Term:
+    """The sum of terms at the same positions."""
+    kind = max(Kind.CONSTANT, *(term.kind for term in terms))
+    labels = tuple(sorted({label for term in terms for label in term.value_labels}))
+    return dataclasses.replace(terms[0], kind=kind, value_labels=labels)
 
 
 def consolidate(terms: tuple[Term, ...]) -> Consolidation:

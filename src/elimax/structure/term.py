@@ -99,6 +99,15 @@ class Term:
     def __hash__(self) -> int:
         return self._hash
 
+    @functools.cached_property
+    def place(self) -> tuple:
+        """What terms with entries at the same positions in the same order share; orders them alike in every process."""
+        maps = tuple(
+            ("t", axis.label, axis.table.digest) if isinstance(axis, Table) else ("a", axis.offset, axis.parts)
+            for axis in (*self.out_axes, *self.in_axes)
+        )
+        return (len(self.sizes), self.sizes, maps)
+
     @property
     def value_shape(self) -> tuple[int, ...]:
         """Shape of the value array."""

@@ -61,6 +61,11 @@ def gather_terms(recipe: Collect, summands: Sequence[Value], terms: Sequence[Ter
     target = recipe.consolidated.term
     index = np.concatenate([table.indices for table in recipe.consolidated.positions])
     size = int(np.prod(target.value_shape))
+    if all(isinstance(value, np.ndarray | np.generic | int) for value in result):
+        known = np.zeros(size, dtype)
+        entries = [as_array_over_labels(value, term, dtype) for value, term in zip(result, recipe.terms, strict=True)]
+        np.add.at(known, index, np.concatenate([np.ravel(own) for own in entries]))
+        return (known.reshape(target.value_shape),)
     if index.size == len(result):  # single entries
         entries: list[Any] = [None] * size
         for place, value, term in zip(index, result, recipe.terms, strict=True):
