@@ -133,7 +133,8 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
             for method in METHODS:
                 points = [row for row in here if row["method"] == method]
                 points.sort(key=lambda row: row["seconds"])
-                axes.plot([p["seconds"] for p in points], [p["count"] for p in points], "o-", label=method)
+                seconds, counts = [p["seconds"] for p in points], [p["count"] for p in points]
+                axes.plot(seconds, counts, "o-", label=method, drawstyle="steps-post")
             best = min(row["count"] for row in here if row["allowed"] is None)
             axes.axhline(best, color="0.6", linestyle=":", label="best simple order")
             axes.set_xscale("log")
