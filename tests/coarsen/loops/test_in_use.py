@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from jax import lax
 
 import elimax
@@ -79,3 +80,14 @@ def test_temporaries_do_not_grow_with_the_turns():
     for fun in (elimax.jacobian(total), jax.grad(elimax.coarsen(total))):
         assert temporaries(fun, 80) < 1.1 * temporaries(fun, 40)
     assert temporaries(jax.grad(total), 80) > 1.5 * temporaries(jax.grad(total), 40)
+
+
+@pytest.mark.parametrize("bound", [0.5, 6.0, 1e9])
+def test_a_break_written_as_a_branch(bound):
+    def fun(p):
+        turn = lambda s: (s[0] * p + 1, s[0] > bound)  # noqa: E731
+        return lax.fori_loop(0, 50, lambda _, s: lax.cond(s[1], lambda s: s, turn, s), (jnp.ones(()), False))[0]
+
+    p = jnp.asarray(1.1)
+    assert "geometric sum" in str(elimax.plan(fun, p).closed_loops)
+    np.testing.assert_allclose(elimax.value_and_jacobian(fun)(p), (fun(p), jax.jacfwd(fun)(p)), rtol=1e-12)

@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from elimax._jax import Equation, Program, Ref
+from elimax._jax import Equation, Program, Ref, inline
+from elimax._jax.control import branches_of
 from elimax._jax.loops import Loop as Read
 from elimax._jax.program import as_function
 from elimax.coarsen.loops.carries import Loop
@@ -40,9 +41,31 @@ def assumed(program: Program, number: int, truth: bool) -> Program:
         if isinstance(constant, np.ndarray) and constant.dtype == bool and constant.size == 1:
             known[value] = bool(constant.reshape(()))
     alias: dict[int, int] = {}
+
+    def now(refs: Sequence[Ref]) -> list[Ref]:
+        numbers = [r.value for r in refs]
+        for k, number in enumerate(numbers):
+            while number in alias:
+                number = numbers[k] = alias[number]
+        return [dataclasses.replace(r, value=number) for r, number in zip(refs, numbers, strict=True)]
+
     equations: list[Equation] = []
-    for equation in program.equations:
-        inputs = tuple(dataclasses.replace(r, value=alias.get(r.value, r.value)) for r in equation.inputs)
+    taken: dict[int, int] = {}
+    program = dataclasses.replace(
+        program, values=list(program.values), constants=dict(program.constants), literals=set(program.literals)
+    )
+    waiting = list(reversed(program.equations))
+    while waiting:
+        equation = waiting.pop()
+        inputs = tuple(now(equation.inputs))
+        if equation.name == "convert_element_type" and inputs[0].value in known:
+            taken[equation.outputs[0].value] = int(known[inputs[0].value])
+        branches = branches_of(equation.name, equation.params)
+        if branches is not None and inputs[0].value in taken:
+            inner, results = _inlined(program, branches[taken[inputs[0].value]], inputs[1:], known)
+            alias.update((r.value, x) for r, x in zip(equation.outputs, results, strict=True))
+            waiting.extend(reversed(inner))
+            continue
         found = _decided(program, equation.name, equation.outputs[0].value, inputs, known)
         if isinstance(found, bool):
             known[equation.outputs[0].value] = found
@@ -50,7 +73,7 @@ def assumed(program: Program, number: int, truth: bool) -> Program:
             alias[equation.outputs[0].value] = found
             continue
         equations.append(dataclasses.replace(equation, inputs=inputs))
-    outputs = [dataclasses.replace(r, value=alias.get(r.value, r.value)) for r in program.outputs]
+    outputs = now(program.outputs)
     constants, literals, values = dict(program.constants), set(program.literals), list(program.values)
     for k, ref in enumerate(outputs):
         if ref.value in known and ref.value not in constants:
@@ -61,6 +84,26 @@ def assumed(program: Program, number: int, truth: bool) -> Program:
     return dataclasses.replace(
         program, values=values, constants=constants, literals=literals, equations=equations, outputs=outputs
     )
+
+
+def _inlined(
+    program: Program, branch: Any, operands: Sequence[Ref], known: dict[int, bool]
+) -> tuple[list[Equation], list[int]]:
+    """The equations of a branch and the numbers of its results; its values are added to those of the program."""
+    inner = inline(branch, [False] * len(branch.in_avals), expand=False, keep=True)
+    numbers: dict[int, int] = {r.value: x.value for r, x in zip(inner.inputs, operands, strict=True)}
+    for value, described in enumerate(inner.values):
+        if value not in numbers:
+            numbers[value] = len(program.values)
+            program.values.append(described)
+    for value, constant in inner.constants.items():
+        program.constants[numbers[value]] = constant
+        if isinstance(constant, np.ndarray) and constant.dtype == bool and constant.size == 1:
+            known[numbers[value]] = bool(constant.reshape(()))
+    program.literals.update(numbers[value] for value in inner.literals)
+    moved = lambda refs: tuple(Ref(numbers[r.value], None) for r in refs)  # noqa: E731
+    equations = [dataclasses.replace(e, inputs=moved(e.inputs), outputs=moved(e.outputs)) for e in inner.equations]
+    return equations, [numbers[r.value] for r in inner.outputs]
 
 
 def _decided(
