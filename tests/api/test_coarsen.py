@@ -527,3 +527,8 @@ def test_adjoint_of_a_solver():
     with jax.numpy_dtype_promotion("standard"):
         k = jnp.asarray(0.7)
         assert_trees_close(end(elimax.coarsen(rate, when="always"))(X, k), end(rate)(X, k), eps=1e-14)
+
+
+def test_tangents_may_be_python_numbers():
+    fun = elimax.coarsen(lambda x: jnp.exp(jnp.sin(x)) * x)
+    np.testing.assert_allclose(jax.jvp(fun, (1.0,), (1.0,))[1], jax.grad(fun)(1.0), rtol=1e-6)

@@ -143,7 +143,7 @@ def test_coarse_programs_have_the_same_jacobian(name, method, limit):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12 if ours.dtype == np.float64 else 1e-6)
     for ours, theirs in zip(blocks, jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-13)
-    if limit == 400:
+    if limit == 400 and name not in ("arrays", "stops", "rules"):
         assert found[0].segments
 
 

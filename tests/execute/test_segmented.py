@@ -165,3 +165,18 @@ def test_a_decision_is_remembered(monkeypatch):
     assert count == len(segmented.WAYS)
     same(jacobian(*ARGS), first)
     assert len(calls) == count
+
+
+def test_stopped_derivatives_stay_stopped_in_second_derivatives(monkeypatch):
+    monkeypatch.setattr(segmented, "GAIN", 1e9)
+
+    def fun(x, y):
+        held = jax.lax.stop_gradient(x * y)
+        return jnp.exp(jnp.log(1 + x * x)) * held + jnp.sin(y) * held
+
+    total = lambda j: lambda x, y: sum(j(x, y))  # noqa: E731
+    ours, theirs = (
+        jax.grad(total(j), argnums=(0, 1))(0.3, 0.7)
+        for j in (elimax.jacobian(fun, (0, 1), order="coarse"), jax.jacfwd(fun, (0, 1)))
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12)

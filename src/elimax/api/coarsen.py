@@ -250,7 +250,7 @@ def _with_derivative(segment: Segment) -> Any:
 
     def rule(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         zero = jax.custom_derivatives.SymbolicZero
-        given = [None if isinstance(t, zero) or t.dtype == jax.dtypes.float0 else t for t in tangents]
+        given = [None if isinstance(t, zero) or jnp.result_type(t) == jax.dtypes.float0 else t for t in tangents]
         results, pushed = segment.jvp(primals, given)
         results = aligned(results, primals)
         return results, [_zeros(r) if t is None else t for r, t in zip(results, pushed, strict=True)]

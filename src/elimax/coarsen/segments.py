@@ -175,5 +175,7 @@ def _read(
     variables = [reader.variable(ref) for ref in border.inputs]
     reader.read(program.equations[k] for k in sorted(members))
     sinks = [reader.operand(ref) for ref in border.outputs]
+    if arena.marked:  # what is emitted would have other derivatives than the rule says, once it is differentiated again
+        raise NotExpressible("a rule of the user, or a stopped derivative")
     active = [v for v, ref in zip(variables, border.inputs, strict=True) if ref.vertex is not None]
     return arena, sinks, active
