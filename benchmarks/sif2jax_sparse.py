@@ -8,6 +8,7 @@ appended to ``--output``; problems that are in it already are skipped, so a walk
     python -m benchmarks.sif2jax_sparse --output sparse.jsonl                   # all constraints and residuals
     python -m benchmarks.sif2jax_sparse --output sparse.jsonl --larger 2000     # those with more than 2000 unknowns
     python -m benchmarks.sif2jax_sparse --output hessians.jsonl --hessians 100  # the Hessians of 100 objectives
+    python -m benchmarks.sif2jax_sparse --write sparse.jsonl hessians.jsonl     # the table of docs/sparse.md from both
 
 Processor time and not the clock is limited, because the clock of a busy machine says little; give the walk one core
 (``taskset -c 0``) and the two are the same on an idle one.
@@ -36,6 +37,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from benchmarks import documents  # noqa: E402
 from benchmarks.rows import count, read, walk  # noqa: E402
 
 TOLERANCE = 1e-9
@@ -45,6 +47,10 @@ DENSE_ENTRIES = 2_000_000
 JIT_EQUATIONS = 3_000
 """Functions with more equations than this are run without jit: compiling them takes minutes, in every mode."""
 REPEATS = 5
+LARGE = 2000
+"""Problems with more unknowns than this have a line of their own in the table."""
+LONGEST = 3
+"""How many of those that took longest are named."""
 
 
 @dataclasses.dataclass
@@ -404,6 +410,39 @@ def choose(problems: dict[str, Any], hessians: int, larger: int) -> dict[str, An
     return {p.name: p for p in found if sizes[p.name] > larger}
 
 
+def summary(jacobians: list[Row], hessians: list[Row]) -> str:
+    """Markdown: how many matrices are as JAX's within the limits, which are not and why, and which took longest."""
+    lines = ["| matrices | walked | as JAX, in limits | not |", "|---|---:|---:|---|"]
+    for name, rows in (
+        (f"Jacobians, more than {LARGE:,} unknowns", [row for row in jacobians if row.inputs > LARGE]),
+        ("Jacobians, all", jacobians),
+        ("Hessians of objectives", hessians),
+    ):
+        good = [row for row in rows if row.verdict == "ok"]
+        bad = [f"{row.name} ({row.equations:,} equations: {_reason(row)})" for row in rows if row.verdict != "ok"]
+        lines.append(f"| {name} | {len(rows)} | {len(good)} | {', '.join(bad) or 'none'} |")
+    words = []
+    for name, rows in (("Jacobians", jacobians), ("Hessians", hessians)):
+        good = sorted((row for row in rows if row.verdict == "ok"), key=lambda row: -row.total)
+        if not good:
+            continue
+        longest = ", ".join(f"{r.name} {r.total:.1f} s ({r.equations:,} equations)" for r in good[:LONGEST])
+        words.append(
+            f"{name}: largest error {max(row.error for row in good):.0e}, relative to the entries of the same row; "
+            f"largest peak {max(row.peak_megabytes for row in good) / 1024:.1f} GB; longest: {longest}."
+        )
+    undefined = [f"{row.name}: {row.note}" for row in (*jacobians, *hessians) if "NaN" in row.note]
+    if undefined:
+        words.append(f"Not compared where JAX's modes give no number: {'; '.join(undefined)}.")
+    return "\n".join([*lines, "", *words])
+
+
+def _reason(row: Row) -> str:
+    """Why a row is not ok, in words."""
+    reasons = {"time": "too long,", "memory": "too much memory,", "differs": f"differs by {row.error:.0e}"}
+    return f"{reasons.get(row.verdict, row.verdict)} {row.note}".strip()
+
+
 def main() -> None:
     """Runs the walk."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -416,11 +455,19 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0, help="processor time of one problem")
     parser.add_argument("--gigabytes", type=float, default=4.0, help="memory of one problem")
     parser.add_argument("--seconds-jax", type=float, default=60.0, help="processor time of JAX's answer")
+    parser.add_argument(
+        "--write", type=Path, nargs=2, metavar="FILE", help="rows of Jacobians and of Hessians, into docs/sparse.md"
+    )
     parser.add_argument("--answer", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--kind", default="jacobian", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.answer:
         return answer(options.answer, options.kind)
+    if options.write:
+        words = summary(*(list(read(path, Row).values()) for path in options.write))
+        print(words)
+        limits = f"Limits: {options.seconds:g} s of processor time and {options.gigabytes:g} GB for each; float64."
+        return documents.write(documents.DOCS / "sparse.md", {"cutest": words}, limits)
 
     rows = read(options.output, Row)
     problems = choose(load_problems(), options.hessians, options.larger)
