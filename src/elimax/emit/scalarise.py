@@ -179,16 +179,14 @@ class _Scalariser:
         return np.array(results, np.int64).reshape(shape)
 
     def power(self, operands: Sequence[np.ndarray], shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray | None:
-        """Powers with a known exponent of 0 to 3, as XLA writes them: as products."""
+        """Powers with a known exponent of 1 to 3, as XLA writes them: as products."""
         exponent = self.known(operands[1])
         if exponent is None or exponent.dtype != dtype or exponent.size == 0 or np.any(exponent != exponent.flat[0]):
             return None
         y = float(exponent.flat[0])
-        if y not in (0.0, 1.0, 2.0, 3.0):
+        if y not in (1.0, 2.0, 3.0):
             return None
         base = np.broadcast_to(operands[0], shape)
-        if y == 0.0:
-            return np.broadcast_to(self.builder.constant(np.ones((), dtype)), shape)
         powers = [int(i) for i in base.flat]
         for _ in range(int(y) - 1):
             powers = [self.binary(lax.mul, p, int(i), dtype) for p, i in zip(powers, base.flat, strict=True)]

@@ -59,8 +59,8 @@ def root_of_square(arena: Arena, op: str, args: tuple[Node, ...], params: dict[s
     needs="constant",
 )
 def known_exponent(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
-    """The law pow(x, 2.0) = x^2, likewise for 0, 1 and 3, which is rounded less than the library's power."""
+    """The law pow(x, 2.0) = x^2, likewise for 1 and 3, which is rounded less than the library's power."""
     x, y = args
-    if y.is_constant and y.floating and float(y.value) in (0.0, 1.0, 2.0, 3.0):
+    if y.is_constant and y.floating and float(y.value) in (1.0, 2.0, 3.0):
         return arena.apply("integer_pow", x, y=int(y.value))
     return None
