@@ -3,10 +3,13 @@ from __future__ import annotations
 import itertools
 import threading
 
+import jax.numpy as jnp
 import pytest
 from tests.problems import block_like_problem, published_graph, random_graph, random_problem
 
+from elimax import execute
 from elimax.elimination import reference
+from elimax.elimination.problem import Problem
 from elimax.order import auto as auto_module
 from elimax.order import limits as limits_module
 from elimax.order import search
@@ -51,6 +54,19 @@ def test_blocks_are_searched_too():
     found = search(problem, "auto", max_evaluations=500)
     assert found.multiplications == reference.total(problem, found.vertices)
     assert not found.optimal
+
+
+@pytest.mark.parametrize(("most", "limits", "searched"), [(0, {}, False), (10**6, {}, True), (0, {"budget": 9}, True)])
+def test_blocks_of_many_terms_are_left_to_simple_orders(monkeypatch, most, limits, searched):
+    monkeypatch.setattr(limits_module, "SEARCHED_FROM", 1)
+    monkeypatch.setattr(auto_module, "MOST_PAIRS", most)
+    found = []
+    monkeypatch.setattr(auto_module, "_search", lambda *_: found.append(True))
+    lin = execute.linearisation_for(lambda x: ([jnp.cumsum(jnp.sin(jnp.roll(x, 1) * x) ** 2)], []), [jnp.ones(5)])
+    problem = Problem.from_graph(lin.graph, "executed")
+    assert search(problem, "auto", **limits).multiplications > 0
+    assert problem.algebra.pairs > 0
+    assert bool(found) == searched
 
 
 def test_an_interrupt_returns_the_best_so_far(monkeypatch):

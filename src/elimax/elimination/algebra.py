@@ -122,10 +122,14 @@ class BlockAlgebra(_Remembered):
 
     Args:
       rule: "published" or "executed".
+
+    Attributes:
+      pairs: number of pairs of terms that were multiplied so far, which is what working out products takes.
     """
 
     def __init__(self, rule: str):
         super().__init__(rule)
+        self.pairs = 0
         self._structures: list[Structure] = []
         self._numbers: dict[Structure, int] = {}
         for kind in Kind:
@@ -146,6 +150,7 @@ class BlockAlgebra(_Remembered):
         return self._structures[number] if number != ZERO else ()
 
     def _product(self, left: int, right: int) -> tuple[int, int]:
+        self.pairs += len(self.structure(left)) * len(self.structure(right))
         result = blocks.product(self.structure(left), self.structure(right))
         return self.number(result.structure), int(result.multiplications(self.rule))
 

@@ -6,6 +6,7 @@ import dataclasses
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 
 from elimax.cost.bounds import cut_bound
+from elimax.elimination.algebra import BlockAlgebra
 from elimax.elimination.evaluate import is_small
 from elimax.elimination.problem import Problem
 from elimax.elimination.steps import vertices_of
@@ -26,6 +27,9 @@ POLICY, POLICY_EACH = 0.02, 0.0005
 HOPELESS, HOPELESS_FROM = 0.6, 300
 """Bounds of graphs with so many vertices to eliminate that reach less than this share of the best cost are left alone
 where work is limited: they will not meet it, and raising them takes longer than all the rest."""
+
+MOST_PAIRS = 5000
+"""Pairs of terms of blocks that simple orders multiply; with more, each proposal of a search takes milliseconds."""
 
 LARGE = 5000
 """Graphs with more vertices to eliminate get no bounds: the time is better spent on the order."""
@@ -65,6 +69,8 @@ def auto(
         if is_small(problem):
             progress.raise_bound(cut_bound(problem))
         worthwhile = len(problem.eliminable) > 1 and limits.evaluations != 0 and limits.left > COMPILED
+        dear = isinstance(problem.algebra, BlockAlgebra) and problem.algebra.pairs > MOST_PAIRS
+        worthwhile = worthwhile and not (limits.usual and dear)
         if worthwhile and not progress.ended:
             _search(problem, limits, seed, progress, executor)
         elif (

@@ -34,11 +34,13 @@ class Limits:
       seconds: time from `started`; infinite if only work is limited.
       evaluations: number of evaluations, or None; with it a search depends on the seed alone.
       started: when the search began, on the clock of `time.perf_counter`.
+      usual: whether nobody gave them.
     """
 
     seconds: float = math.inf
     evaluations: int | None = None
     started: float = dataclasses.field(default_factory=time.perf_counter)
+    usual: bool = False
 
     @classmethod
     def make(cls, budget: float | None, max_evaluations: int | None, default: int) -> Limits:
@@ -61,9 +63,9 @@ class Limits:
             isinstance(max_evaluations, bool) or not isinstance(max_evaluations, int) or max_evaluations < 0
         ):
             raise OrderError(f"max_evaluations should be an integer, zero or more, or None; got {max_evaluations!r}")
-        if budget is None and max_evaluations is None:
-            max_evaluations = default
-        return cls(math.inf if budget is None else float(budget), max_evaluations)
+        usual = budget is None and max_evaluations is None
+        evaluations = default if usual else max_evaluations
+        return cls(math.inf if budget is None else float(budget), evaluations, usual=usual)
 
     @property
     def spent(self) -> float:
