@@ -6,6 +6,7 @@ knows what the numbers mean; each product and sum is worked out once and remembe
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Protocol
 
@@ -150,8 +151,9 @@ class BlockAlgebra(_Remembered):
         return self._structures[number] if number != ZERO else ()
 
     def _product(self, left: int, right: int) -> tuple[int, int]:
-        self.pairs += len(self.structure(left)) * len(self.structure(right))
-        result = blocks.product(self.structure(left), self.structure(right))
+        factors = self.structure(left), self.structure(right)
+        self.pairs += math.prod(len(factor) if isinstance(factor, tuple) else 1 for factor in factors)
+        result = blocks.product(*factors)
         return self.number(result.structure), int(result.multiplications(self.rule))
 
     def _sum(self, old: int, new: int) -> int:
