@@ -160,6 +160,7 @@ def test_sizes():
         set_up(random_problem(1, degree=4, middle=30), size=8)
 
 
+@pytest.mark.slow
 def test_the_bounds_of_a_board_hold():
     for seed in range(5):
         graph = random_graph(seed, middle=20, degree=3)

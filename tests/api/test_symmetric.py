@@ -159,7 +159,9 @@ LOOPS = {
 }
 
 
-@pytest.mark.parametrize("name", LOOPS)
+@pytest.mark.parametrize(
+    "name", ["grid", *(pytest.param(name, marks=pytest.mark.slow) for name in LOOPS if name != "grid")]
+)
 def test_star_colouring(name):
     fun, args, options = LOOPS[name]
     plan = elimax.plan(fun, *args, hessian=True, **options).with_mode("star")
