@@ -41,7 +41,7 @@ ELEMENT = 0.1
 PRODUCT = 0.06
 """Nanoseconds for a multiplication within a product of matrices or a convolution."""
 
-FUSED = 2.5
+FUSED = 3.0
 """How much longer the model of arrays takes a small program to be, whose operations XLA fuses, than that of scalars."""
 
 STACKED = 1.0
