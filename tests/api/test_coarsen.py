@@ -378,6 +378,16 @@ def test_callbacks_with_a_rule():
         assert_trees_close(jax.jit(jax.grad(total(coarse)))(X), jax.grad(total(fun))(X))
 
 
+def test_callbacks_without_a_rule_fail_as_in_jax():
+    @elimax.coarsen
+    def fun(x):
+        return jax.pure_callback(np.sin, jax.ShapeDtypeStruct(x.shape, x.dtype), x) * x
+
+    np.testing.assert_allclose(fun(X), jnp.sin(X) * X, rtol=1e-6)
+    with pytest.raises(ValueError, match="Pure callbacks do not support JVP"):  # a warning would be an error
+        jax.jacrev(fun)(X)
+
+
 def test_points_without_a_derivative():
     def fun(x):
         return jnp.abs(x) * jnp.maximum(x, 0.0) + jnp.where(x > 0, jnp.log(jnp.where(x > 0, x, 1.0)), x)

@@ -43,6 +43,17 @@ def test_choices_that_share_a_case_are_chosen_between_later():
     assert choose(p, choose(q, x, y), choose(q, y, z)).args[0] is p
 
 
+def test_operations_on_choices_are_distributed_where_they_go_away():
+    arena, x, y, _ = fixture()
+    p, low = arena.apply("lt", x, y), arena.apply("sin", x)
+    choose = lambda a, b: arena.apply("select_n", p, a, b)  # noqa: E731
+    known = arena.apply("log", number(arena, 3.0))
+    assert arena.apply("log", choose(arena.apply("exp", low), number(arena, 3.0))) is choose(low, known)
+    assert arena.apply("integer_pow", choose(number(arena, 2), number(arena, 3)), y=2).op == "select_n"
+    assert arena.apply("exp", choose(low, number(arena, 1.0))).op == "exp"
+    assert arena.apply("sin", choose(x, y)).op == "sin"
+
+
 def test_every_rule_says_where_it_holds():
     assert len({rule.name for rule in ALL}) == len(ALL)
     for rule in ALL:

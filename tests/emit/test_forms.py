@@ -1,6 +1,7 @@
 """Every form of emission gives the numbers of jacfwd, wherever it runs."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ import elimax
 from elimax import zoo
 from elimax._jax import trace
 from elimax._jax.staged import Place
-from elimax.emit.counting import predict
+from elimax.emit.counting import count, predict
 from elimax.emit.loop import loop
 from elimax.emit.model import DEFAULT
 from elimax.emit.scalarise import scalarise
@@ -300,6 +301,24 @@ def test_model_tells_arrays_from_scalars():
     one_by_one = times(lambda x: jnp.stack([residual(x, t) for t in points.astype(np.float32)]))
     assert arrays["plain"] < one_by_one["plain"]
     assert arrays["plain"] < arrays["loop"]
+
+
+def test_what_constants_alone_decide_costs_nothing():
+    """The compiler computes it: it is no work of the forms, and no column of the loop form."""
+
+    def fun(x, slope):
+        return jnp.stack([slope() * x[0], jnp.cos(x[1]) * slope(), x[0] * x[1]])
+
+    def plain(slope):
+        jacobian = elimax.jacobian(lambda x: fun(x, slope), form="plain")
+        return scalarise(trace(lambda x: [jacobian(x)], [jnp.ones(2)]))
+
+    counted, known = (count(plain(slope)) for slope in (lambda: jnp.sin(jnp.float64(0.3)), lambda: np.sin(0.3)))
+    assert counted["loop"].work == known["loop"].work
+    assert counted["plain"].columns == known["plain"].columns
+    x = jnp.array([[0.3, 1.2], [0.7, -0.4]])
+    settled = functools.partial(fun, slope=lambda: jnp.sin(jnp.float64(0.3)))
+    close(jax.jit(jax.vmap(elimax.jacobian(settled, form="loop")))(x), jax.vmap(jax.jacfwd(settled))(x))
 
 
 def test_bits_of_numbers():

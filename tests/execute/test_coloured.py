@@ -11,7 +11,7 @@ from jax import lax
 import elimax
 from elimax.errors import ModeError, PlanFormatError
 from elimax.execute.dependence import blocks
-from elimax.execute.evaluate import trace_flat
+from elimax.execute.traced import trace_flat
 from elimax.order import search
 from elimax.partials.build import linearise
 from elimax.plan.types import COLOURED, ELIMINATION

@@ -11,6 +11,7 @@ import pytest
 
 import elimax
 from elimax import zoo
+from elimax.emit.model import DEFAULT
 from elimax.errors import PlanFormatError, PlanMismatchError
 from elimax.execute import segmented
 from elimax.plan.store import from_json, to_json
@@ -51,7 +52,17 @@ def powers(x, y, z):
     return a * b + jnp.sqrt(x * x + y * y) ** 2, (b * z) ** 2.0
 
 
+@pytest.fixture
+def one_core(monkeypatch):
+    """Predictions for one core: which form is fastest depends on how many share the work."""
+    monkeypatch.setattr(segmented, "current", lambda: dataclasses.replace(DEFAULT, threads=1))
+    segmented.forget()
+    yield
+    segmented.forget()
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.usefixtures("one_core")
 def test_segments_that_promise_much_are_taken_unasked(dtype):
     args = tuple(jnp.asarray(x, dtype) for x in (-0.7, 0.0, 0.5))
     plan = elimax.plan(powers, *args, argnums=(0, 1, 2))
@@ -180,3 +191,51 @@ def test_stopped_derivatives_stay_stopped_in_second_derivatives(monkeypatch):
         for j in (elimax.jacobian(fun, (0, 1), order="coarse"), jax.jacfwd(fun, (0, 1)))
     )
     np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+def test_rules_that_simplification_removes_are_no_obstacle(monkeypatch):
+    monkeypatch.setattr(segmented, "GAIN", 1e9)
+
+    def fun(x, y):
+        return jnp.exp(jnp.log(1 + x * x)) * jax.lax.stop_gradient(x * y) ** 1.0 * jnp.sin(y) ** 2
+
+    plan = elimax.plan(fun, 0.3, 0.7, argnums=(0, 1), order="coarse")
+    same(elimax.jacobian(fun, (0, 1), order=plan)(0.3, 0.7), jax.jacfwd(fun, (0, 1))(0.3, 0.7))
+
+
+@pytest.mark.parametrize("order", ["coarse", "auto"])
+def test_large_programs_get_segments_by_counted_work(order):
+    args = [jnp.linspace(0.5, 1.5, 700), jnp.linspace(-0.9, 1.1, 700), jnp.linspace(0.0, 0.9, 700)]
+    plan = elimax.plan(powers, *args, argnums=(0, 1, 2), order=order)
+    assert plan.coarse is not None
+    assert plan.coarse.counted
+    assert plan.coarse.segments
+    before, after = plan.coarse.operations
+    assert after < 0.9 * before
+    assert f"counted operations {before:,} -> {after:,}" in str(plan)
+    loaded = from_json(to_json(plan))
+    assert loaded == plan
+    segmented.forget()
+    ours = elimax.jacobian(powers, argnums=(0, 1, 2), order=loaded)(*args)
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(jax.jacfwd(powers, argnums=(0, 1, 2))(*args)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+
+
+def test_large_programs_without_simplification_say_so(monkeypatch):
+    monkeypatch.setattr(segmented, "MOST_OPERATIONS", 10)
+    problem = zoo.get("random_program", seed=3, size=30, arrays=False)
+    plan = elimax.plan(problem.fun, *problem.args, argnums=problem.argnums, order="coarse")
+    assert plan.coarse is not None
+    assert plan.coarse.counted
+    assert ("counted work speaks for single operations" in str(plan)) == (not plan.coarse.segments)
+
+
+@pytest.mark.usefixtures("one_core")
+def test_local_jacobians_with_segments():
+    coarse = elimax.coarsen(powers, order="coarse", when="always")
+    args = (-0.7, 0.4, 0.5)
+    loss = lambda f: lambda *xs: sum(f(*xs)) ** 2  # noqa: E731
+    assert elimax.plan(coarse, *args, argnums=(0, 1, 2)).coarse.segments
+    ours, theirs = (jax.jit(jax.grad(loss(f), argnums=(0, 1, 2))) for f in (coarse, powers))
+    np.testing.assert_allclose(ours(*args), theirs(*args), rtol=1e-12)
+    assert "log" not in str(jax.make_jaxpr(ours)(*args))

@@ -56,10 +56,14 @@ def test_blocks_are_searched_too():
     assert not found.optimal
 
 
-@pytest.mark.parametrize(("most", "limits", "searched"), [(0, {}, False), (10**6, {}, True), (0, {"budget": 9}, True)])
-def test_blocks_of_many_terms_are_left_to_simple_orders(monkeypatch, most, limits, searched):
+@pytest.mark.parametrize(
+    ("most", "wide", "limits", "searched"),
+    [(0, 1, {}, False), (10**6, 1, {}, True), (0, 10, {}, True), (0, 1, {"budget": 9}, True)],
+)
+def test_blocks_of_many_terms_are_left_to_simple_orders(monkeypatch, most, wide, limits, searched):
     monkeypatch.setattr(limits_module, "SEARCHED_FROM", 1)
     monkeypatch.setattr(auto_module, "MOST_PAIRS", most)
+    monkeypatch.setattr(auto_module, "WIDE", wide)
     found = []
     monkeypatch.setattr(auto_module, "_search", lambda *_: found.append(True))
     lin = execute.linearisation_for(lambda x: ([jnp.cumsum(jnp.sin(jnp.roll(x, 1) * x) ** 2)], []), [jnp.ones(5)])

@@ -14,8 +14,9 @@ import elimax
 from elimax.structure import dense as ways
 from elimax.structure.arrays import Masked
 from elimax.structure.dense import dense
+from elimax.structure.dense_cells import cuts, filled
 from elimax.structure.dense_folded import fold
-from elimax.structure.dense_lanes import lanes
+from elimax.structure.dense_lanes import NUM_STACKED, lanes
 from elimax.structure.dense_place import place, placeable
 from elimax.structure.dense_rows import plan_rows, write_rows
 from elimax.structure.dense_scatter import scatter
@@ -344,3 +345,35 @@ def test_large_and_empty_boxes_are_filled_once(dtype):
         for j in (elimax.jacobian, jax.jacfwd)
     )
     np.testing.assert_allclose(found, by_jax, **close)
+
+
+@pytest.mark.parametrize("batch", [2, 40, 3000])
+@pytest.mark.parametrize("inner", [False, True])
+@pytest.mark.parametrize(("rows", "width"), [(3, 3), (10, 5), (12, 12), (24, 3), (5, 40), (4, 4), (8, 4)])
+def test_single_entries_in_groups(rows, width, inner, batch):
+    """Whatever the groups, each entry is where it belongs."""
+    size = rows * width
+    rng = np.random.default_rng(size)
+    unknown = np.flatnonzero(rng.random(size) < 0.4)[: 5 if size == 32 else None]
+    known = {int(k): np.float64(k) for k in np.flatnonzero(rng.random(size) < 0.2)}
+
+    def fun(x):
+        entries = [known.get(k) for k in range(size)]
+        for k in unknown:
+            entries[k] = jnp.sin(x[k % 3]) * (k + 1.0)
+        return filled(entries, F64, width, inner)
+
+    x = rng.normal(size=(batch, 3))
+    expected = np.zeros((batch, size))
+    for k, value in known.items():
+        expected[:, k] = value
+    expected[:, unknown] = np.sin(x[:, unknown % 3]) * (unknown + 1.0)
+    np.testing.assert_allclose(jax.jit(jax.vmap(fun))(x), expected, rtol=1e-14)
+    groups = cuts(unknown.tolist(), size, width)
+    assert [start for start, _ in groups] == [0, *(stop for _, stop in groups[:-1])]
+    assert groups[-1][1] == size
+
+
+def test_banded_blocks_take_no_more_kernels_than_run_at_once():
+    band = [k for k in range(30 * 10) if (k // 10 - k % 10) % 10 < 2]
+    assert len(cuts(band, 300, 10)) <= NUM_STACKED < len(cuts(band, 300, 10, 1))

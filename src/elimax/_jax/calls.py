@@ -18,6 +18,15 @@ _TAGS = {"inlineable": "false", "xla_cpu_small_call": "true"}
 """XLA keeps a call with the first tag apart; the second is how it marks small loops that it emits as one kernel."""
 
 
+def separate(fun: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of arrays whose operations XLA does not join with those that read its results."""
+    tag = set_xla_metadata
+    if tag is None:
+        return fun
+    called = jax.jit(fun)
+    return lambda *args: tag(called(*args), inlineable="false")
+
+
 def one_kernel(fun: Callable[..., Any]) -> Callable[..., Any]:
     """A function of arrays whose operations are one kernel on a CPU.
 

@@ -29,3 +29,17 @@ def elements(closed: Any, fixed: Sequence[bool], counted: Callable[[str, dict[st
             known.update(equation.outvars)
             early += size
     return early, total
+
+
+def settled(closed: Any) -> list[bool]:
+    """Which results of a closed jaxpr depend on none of its arguments.
+
+    Args:
+      closed: the closed jaxpr; its constants are known.
+    """
+    jaxpr = closed.jaxpr
+    known = set(jaxpr.constvars)
+    for equation in jaxpr.eqns:
+        if all(isinstance(a, jex.Literal) or a in known for a in equation.invars):
+            known.update(equation.outvars)
+    return [not isinstance(v, jex.Literal) and v in known and v not in jaxpr.constvars for v in jaxpr.outvars]

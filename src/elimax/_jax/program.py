@@ -38,7 +38,19 @@ ZERO_DERIVATIVE = frozenset(
     "population_count clz shift_left shift_right_logical shift_right_arithmetic random_bits random_seed random_wrap "
     "random_unwrap random_fold_in random_split iota".split()
 )
-"""Primitives whose derivative is zero by JAX's own rules."""
+"""Primitives whose derivative is zero by JAX's own rules, but for the sign of complex numbers in newer versions."""
+
+
+def has_zero_derivative(name: str, avals: Sequence[Any]) -> bool:
+    """Whether the derivative of an operation is zero.
+
+    Args:
+      name: of its primitive.
+      avals: types of its results.
+    """
+    if name == "sign" and any(jnp.issubdtype(aval.dtype, jnp.complexfloating) for aval in avals):
+        return False
+    return name in ZERO_DERIVATIVE
 
 
 MUTABLE = frozenset("new_ref empty_ref free_ref freeze get swap addupdate run_state new_box box_get box_set".split())
@@ -273,11 +285,43 @@ class _Builder:
             return self.run(_closed(equation.params["call_jaxpr"]), operands, linear)
         if name == "custom_jvp_call" and active and self._expand:
             return self.expand(bind(equation), operands, equation, linear)
+        if linear and active:
+            return self.apart(equation, operands)
+        return self.emitted(equation, operands, linear, active)
+
+    def apart(self, equation: Any, operands: list[Ref]) -> list[Ref]:
+        """What is linear in tangents; a loop or branch that computes values beside them does so once for each.
+
+        Values are read, also by what decides about tangents, and must not move with them.
+        """
+        from elimax._jax.moving import BESIDE, moved_results  # reads loops by means of this module
+
+        tangents = self.emitted(equation, operands, True, True)
+        if equation.primitive.name not in BESIDE:
+            return tangents
+        moving = moved_results(equation, [r.vertex is not None for r in operands])
+        if all(moving):
+            return tangents
+        still = [self.zeros(r) if r.vertex is not None else r for r in operands]
+        values = self.emitted(equation, still, True, False)
+        return [t if m else v for t, v, m in zip(tangents, values, moving, strict=True)]
+
+    def zeros(self, ref: Ref) -> Ref:
+        """Zeros of the shape of a value."""
+        like = self.values[ref.value]
+        number = self.new_value(jax.ShapeDtypeStruct(like.shape, like.dtype))
+        self.constants[number] = np.zeros(like.shape, like.dtype)
+        return Ref(number, None)
+
+    def emitted(self, equation: Any, operands: list[Ref], linear: bool, active: bool) -> list[Ref]:
+        """The results of an equation that is part of the program as it is."""
+        name = equation.primitive.name
         results = []
+        active = active and not has_zero_derivative(name, [var.aval for var in equation.outvars])
         for var in equation.outvars:
             number = self.new_value(var.aval)
             dtype = self.values[number].dtype
-            moves = active and name not in ZERO_DERIVATIVE and dtype is not None and is_inexact(dtype)
+            moves = active and dtype is not None and is_inexact(dtype)
             results.append(Ref(number, number if moves else None))
         self.equations.append(
             Equation(

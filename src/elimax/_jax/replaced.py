@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.extend.core as jex
 import numpy as np
+from jax.interpreters import partial_eval as pe
 
 from elimax._jax.program import CALLS, MUTABLE, _called_names, _closed, as_function, bind
 
@@ -129,6 +130,12 @@ def _read(closed: Any) -> set[Any]:
     jaxpr = closed.jaxpr
     atoms = [a for e in jaxpr.eqns for a in e.invars] + list(jaxpr.outvars)
     return {a for a in atoms if not isinstance(a, jex.Literal)}
+
+
+def pruned(closed: Any) -> Any:
+    """A closed jaxpr without what its results do not depend on, as XLA will compile it."""
+    jaxpr, _ = pe.dce_jaxpr(closed.jaxpr, [True] * len(closed.jaxpr.outvars), instantiate=True)
+    return closed.replace(jaxpr=jaxpr)
 
 
 def called(equation: Any) -> Any:

@@ -153,9 +153,13 @@ def segment(
 
 
 def measured(uses: Uses, found: Segment) -> Segment:
-    """The segment with the work that it takes without simplification."""
-    arena, sinks, variables = _read(uses.program, found.equations, Border(found.inputs, found.outputs), NONE)
-    return dataclasses.replace(found, before=derive(arena, sinks, variables, found.derived.order).cost)
+    """The segment with the work that it takes without simplification.
+
+    Rules of the user are no obstacle in expressions that are only counted; simplification may have removed them.
+    """
+    border = Border(found.inputs, found.outputs)
+    arena, sinks, variables = _read(uses.program, found.equations, border, NONE, ruled=True)
+    return dataclasses.replace(found, before=derive(arena, sinks, variables, found.derived.order, False).cost)
 
 
 def local_work(uses: Uses, members: Sequence[int], rules: Rules) -> Cost:
@@ -168,14 +172,16 @@ def local_work(uses: Uses, members: Sequence[int], rules: Rules) -> Cost:
 
 
 def _read(
-    program: Program, members: Sequence[int], border: Border, rules: Rules
+    program: Program, members: Sequence[int], border: Border, rules: Rules, ruled: bool = False
 ) -> tuple[Arena, list[Node], list[Node]]:
     arena = Arena(rules)
     reader = Reader(arena, program)
     variables = [reader.variable(ref) for ref in border.inputs]
     reader.read(program.equations[k] for k in sorted(members))
     sinks = [reader.operand(ref) for ref in border.outputs]
-    if arena.marked:  # what is emitted would have other derivatives than the rule says, once it is differentiated again
+    if (
+        arena.marked and not ruled
+    ):  # what is emitted would have other derivatives than the rule says, once it is differentiated again
         raise NotExpressible("a rule of the user, or a stopped derivative")
     active = [v for v, ref in zip(variables, border.inputs, strict=True) if ref.vertex is not None]
     return arena, sinks, active

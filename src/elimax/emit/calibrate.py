@@ -49,7 +49,7 @@ def measure(jacobian: Jacobian, case: Case) -> Row | None:
     """Time the forms of one case; None if there is nothing to compute."""
     example = jnp.full((case.sample.inputs,), 0.5, case.dtype)
     program = scalarise(trace(lambda x: [jacobian(case.sample, form="plain")(x)], [example]))
-    if program is None or not program.steps:
+    if program is None or not program.computed:
         return None
     spread = 0.3 + 0.4 * np.random.default_rng(0).random((case.batch, case.sample.inputs))
     x = jnp.asarray(spread, case.dtype)

@@ -51,14 +51,14 @@ def staged_call(
     if any(0 in aval.shape for aval in closed.out_avals):
         return None
     program = scalarise(closed)
-    if program is None or not program.steps:
+    if program is None or not program.computed:
         return None
     batch_last = layout == LAYOUTS[1]
 
     def narrow(some: Any) -> Any:
         """The choice for some of the results; where they have no operations the plain form will do."""
         found = scalarise(some)
-        return functools.partial(choose, found, form, elementary) if found is not None and found.steps else None
+        return functools.partial(choose, found, form, elementary) if found is not None and found.computed else None
 
     own = functools.partial(choose, program, form, elementary)
     return stage(name, closed, own, operands, batch_last=batch_last, narrow=narrow)
@@ -80,6 +80,8 @@ def choose(program: ScalarProgram, form: str, elementary: str, place: Place, is_
     if form == "auto":
         machine = current()
         forms = predict(program, machine)
+        if is_part:
+            forms["plain"] = forms["plain"].joined(len(program.outputs))
         times = {name: form.at(batch, place.looped) for name, form in forms.items()}
         parted = 2 * batch * moved(program, machine) if is_part else 0.0
         times["loop"] += parted

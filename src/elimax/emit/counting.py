@@ -1,11 +1,12 @@
 """What the forms of a small program do: operations of their kernels, and what these read and write.
 
-In the plain form each result is computed apart and computes again what it shares with others, except for operations
-that XLA holds to be expensive; the loop form computes everything once.
+In the plain form each kernel, of a result or of some of its rows, computes again what it shares with others, except for
+operations that XLA holds to be expensive; the loop form computes everything once.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +15,8 @@ import numpy as np
 
 from elimax.emit.model import DEFAULT, Counts, Machine, Prediction, Widths, Work
 from elimax.emit.scalars import ScalarProgram
-from elimax.structure.dense_lanes import cuts
+from elimax.structure.dense_cells import cuts
+from elimax.structure.dense_lanes import NUM_STACKED
 
 CALLED = {
     "acos": 1.5,
@@ -84,18 +86,29 @@ FULL = 0.5
 
 def count(program: ScalarProgram) -> dict[str, Counts]:
     """What the forms "plain" and "loop" of a program do."""
+    program = _unsettled(program)
     targets = program.computed
     kept = _kept(program, targets)
     origins = {step.result: step.origin for step in program.steps}
     times = _times(program, origins)
     roots = sorted(kept | set(targets))
     scalars = {int(ids) for ids in program.outputs if not ids.ndim} & set(targets)
+    readers = _readers(sorted(scalars - kept))
     cells = [[root] for root in roots if root in kept or root not in scalars]
 
     def kernels(groups: Sequence[Sequence[int]]) -> tuple[Work, ...]:
-        """Work of the kernels that compute a group of numbers each."""
-        cones = _cones(program, groups, kept)
-        return tuple(_work(program, cone, times.get(own[0], 1)) for own, cone in zip(groups, cones, strict=True))
+        """Work of the kernels that compute a group of numbers each.
+
+        Functions of the C library are not computed ahead of a group where the kernel reads other arrays too.
+        """
+        whole, apart = [], []
+        for own, cone in zip(groups, _cones(program, groups, kept), strict=True):
+            if _is_parted(program, own, cone, kept):
+                apart.extend([number] for number in own)
+            else:
+                whole.append((own, cone))
+        whole.extend(zip(apart, _cones(program, apart, kept), strict=True))
+        return tuple(_work(program, cone, times.get(own[0], 1)) for own, cone in whole)
 
     results = [int(i) for ids in program.outputs for i in ids.flat]
     made = set(targets)
@@ -106,17 +119,18 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
     moved = _widths(
         program, [*(int(i) for ids in program.inputs for i in ids.flat), *(i for i in results if i in made)]
     )
+    pieces, selects = _pieces(program, origins, made)
     operations = len(program.steps) + 6 * len(targets)
     columns = _widths(program, targets)
     whole = work_of(program)
     arrays = tuple(sum(program.dtypes[int(i)].itemsize for i in ids.flat) for ids in program.outputs)
     return {
         "plain": Counts(
-            work=kernels([[root] for root in roots]),
-            single=kernels(_readers(sorted(scalars - kept)) + _neighbours(program, kept, times)),
-            joined=kernels(_readers(sorted(scalars - kept)) + cells),
-            kernels=len({origins[i] for i in kept}) + _arrays(program, made),
+            work=kernels(readers + _neighbours(program, kept, times)),
+            joined=kernels(readers + cells),
+            kernels=len({origins[i] for i in kept}) + pieces,
             moved=moved,
+            selects=selects,
             columns=_widths(program, kept),
             crowd=_crowd(program, origins, TOGETHER),
             known=known,
@@ -130,10 +144,10 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
         ),
         "loop": Counts(
             work=(whole,),
-            single=(whole,),
             joined=(whole,),
             kernels=1 + _arrays(program, made),
             moved=moved,
+            selects=(0, 0),
             columns=columns,
             crowd=_crowd(program, {i: i for i in made}),
             known=known,
@@ -174,7 +188,13 @@ def moved(program: ScalarProgram, machine: Machine) -> float:
 
 def work_of(program: ScalarProgram) -> Work:
     """Operations of a program, each done once."""
+    program = _unsettled(program)
     return _work(program, range(len(program.steps)))
+
+
+def _unsettled(program: ScalarProgram) -> ScalarProgram:
+    """The program without the steps that the compiler does."""
+    return dataclasses.replace(program, steps=tuple(s for s in program.steps if s.result not in program.settled))
 
 
 def _widths(program: ScalarProgram, numbers: Iterable[int]) -> Widths:
@@ -218,6 +238,30 @@ def _arrays(program: ScalarProgram, made: set[int]) -> int:
     return sum(any(int(i) in made for i in ids.flat) for ids in program.outputs)
 
 
+def _is_parted(program: ScalarProgram, group: Sequence[int], cone: Sequence[int], kept: set[int]) -> bool:
+    """Whether numbers of a group are computed apart: they need functions of the C library and numbers that are kept."""
+    steps = [program.steps[k] for k in cone] if len(group) > 1 else []
+    return any(step.name in CALLED for step in steps) and any(not kept.isdisjoint(step.operands) for step in steps)
+
+
+def _pieces(program: ScalarProgram, origins: Mapping[int, int], made: set[int]) -> tuple[int, Widths]:
+    """Kernels that put the results of the plain form together, and selects in them by width.
+
+    One for each result, or more where one is put together from many groups of single numbers.
+    """
+    kernels, selects = 0, [0, 0]
+    for ids in program.outputs:
+        flat = [int(i) for i in ids.flat]
+        unknown = [k for k, i in enumerate(flat) if i in made]
+        kernels += bool(unknown)
+        if ids.ndim and len(unknown) > 1 and len({origins[flat[k]] for k in unknown}) == len(unknown):
+            groups = cuts(unknown, len(flat), ids.shape[-1])
+            kernels += len(groups) if len(groups) > NUM_STACKED else 0
+            chosen = sum((stop - start) * sum(start <= k < stop for k in unknown) for start, stop in groups)
+            selects[program.dtypes[flat[unknown[0]]].itemsize == 8] += chosen
+    return kernels, (selects[0], selects[1])
+
+
 def _kept(program: ScalarProgram, targets: Sequence[int]) -> set[int]:
     """Expensive operations that more than one kernel needs: each has a kernel of its own.
 
@@ -247,8 +291,7 @@ def _readers(scalars: Sequence[int]) -> list[Sequence[int]]:
 def _neighbours(program: ScalarProgram, kept: set[int], times: Mapping[int, int]) -> list[Sequence[int]]:
     """What one kernel computes of results that are arrays: a number that is kept or repeated, or neighbours.
 
-    For a single point all that these need is the same for each element of the kernel, and computed before the loop
-    over them.
+    What these need is the same for each element of the kernel, and computed before the loop over them.
     """
     apart = kept | times.keys()
     groups: list[Sequence[int]] = [[number] for number in sorted(apart)]

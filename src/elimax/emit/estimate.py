@@ -14,6 +14,7 @@ from elimax._jax import Equation, Program, inline
 from elimax._jax.chained import LOOP
 from elimax._jax.control import alone
 from elimax._jax.program import nested, primitive_names
+from elimax._jax.together import together_p
 from elimax.emit import kernel
 from elimax.emit.counting import CALLED, SERIES, SLOW, predict
 from elimax.emit.machines import current
@@ -91,6 +92,13 @@ def _turns(bodies: list[Any]) -> int:
     return BITS if any("shift_right_logical" in primitive_names(body) for body in bodies) else TURNS
 
 
+def _length(length: int, bodies: list[Any]) -> int:
+    """How often a scan does something; one over the bits of a number skips those in front, and chunks of them."""
+    if any(together_p.name in primitive_names(body) for body in bodies):
+        return 1
+    return min(length, BITS) if _turns(bodies) == BITS else length
+
+
 def _chained(kind: str, rule: Any, active: tuple[int, ...] = (), lanes: tuple[int, ...] = (), **_: Any) -> float:
     """A loop that is differentiated in both directions; on the way back, turns are run again twice."""
     turns = rule.length
@@ -111,7 +119,7 @@ def _equation(program: Program, equation: Equation) -> float:
     inner = nested(equation)
     if equation.name == "scan":
         stacked = sum(math.prod(program.values[r.value].shape) for r in equation.outputs)
-        return equation.params["length"] * sum(map(estimate, inner)) + STACKED * stacked
+        return _length(equation.params["length"], inner) * sum(map(estimate, inner)) + STACKED * stacked
     if equation.name == "while":
         return _turns(inner) * sum(map(estimate, inner))
     if equation.name == "cond":

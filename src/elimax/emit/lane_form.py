@@ -42,7 +42,7 @@ def laned_call(
     if found is None:
         return None
     scalars = scalarise_program(found.lane)
-    if scalars is None or not scalars.steps:
+    if scalars is None or not scalars.computed:
         return None
     env: dict[int, Any] = dict(program.constants)
     env.update((ref.value, x) for ref, x in zip(program.inputs, args, strict=True))

@@ -30,7 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from elimax.emit.scalars import ScalarProgram, columns, evaluate
+from elimax.emit.scalars import ScalarProgram, columns, evaluate, settled
 from elimax.emit.vectorise import vectorise
 
 NOTHING, INPUTS, RESULTS, BEYOND = 0, 1, 2, 3
@@ -66,6 +66,7 @@ def loop(
     def form(*operands: Any) -> list[Any]:
         values = columns(program, operands, sizes, masks)
         values.update(zip(program.computed, compute(values), strict=True))
+        values.update({i: jnp.broadcast_to(x, sizes) for i, x in settled(program).items()})
         return [_assemble(program, values, ids, sizes, batch_last) for ids in program.outputs]
 
     return form

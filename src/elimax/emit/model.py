@@ -1,10 +1,10 @@
 """Predicted time of the forms of a small program on a CPU.
 
 A form costs a fixed time a call and a time for each element of the batch. `elimax.emit.counting` says how often a form
-does what; the weights of a `Machine` turn that into nanoseconds. In the plain form each result is computed apart and
-computes again what it shares with others, except for operations that XLA holds to be expensive; elements that are known
-beforehand are filled in on the way. The loop form computes everything once, but writes every result to a column of its
-own, and reads the columns and the known elements again to put them together.
+does what; the weights of a `Machine` turn that into nanoseconds. In the plain form each kernel, of a result or of some
+of its rows, computes again what it shares with others, except for operations that XLA holds to be expensive; elements
+that are known beforehand are filled in on the way. The loop form computes everything once, but writes every result to a
+column of its own, and reads the columns and the known elements again to put them together.
 """
 
 from __future__ import annotations
@@ -35,6 +35,12 @@ HEAP = 2**25
 READ = 0.25
 """Share of the known elements of a plain form in a loop that are filled in; others are known to whoever reads them."""
 
+
+LARGE = 700
+"""A kernel with more operations, as XLA counts them, is not vectorised."""
+
+SELECT = 2
+"""Operations of a select: comparing places, and choosing."""
 
 REPEATED = 1.1
 """How much longer the plain form takes in a loop: what reads its results there computes parts of them again."""
@@ -126,7 +132,7 @@ class Work:
     """
 
     wide: bool
-    cheap: int
+    cheap: float
     slow: int
     series: float
     called: float
@@ -152,10 +158,10 @@ class Counts:
 
     Attributes:
       work: of its kernels.
-      single: the same for a single point.
-      joined: the same for several in a loop.
+      joined: the same for several points in a loop.
       kernels: their number.
       moved: arguments and computed results, elements of them by width.
+      selects: choices of a number for a place, by width.
       columns: columns that are written and read again, by width.
       crowd: for each column that becomes part of a result the columns of that result if these are many, by width.
       known: stretches of equal elements of results that no operation computes, by width.
@@ -169,10 +175,10 @@ class Counts:
     """
 
     work: tuple[Work, ...]
-    single: tuple[Work, ...]
     joined: tuple[Work, ...]
     kernels: int
     moved: Widths
+    selects: Widths
     columns: Widths
     crowd: Widths
     known: Widths
@@ -192,8 +198,9 @@ class Counts:
         known = (copied if self.looped else filled) * _dot(elements, self.known)
         crowd = [ALIGNED if batch * size % PAGE == 0 else 1.0 for size in (4, 8)]
         moved = _dot(elements, self.moved) + _dot((machine.column_32, machine.column_64), self.columns)
+        moved += SELECT * _dot((machine.unit_32, machine.unit_64), self.selects)
         moved += _dot((crowd[0] * machine.crowd_32, crowd[1] * machine.crowd_64), self.crowd)
-        works = self.single if batch == 1 else self.joined if looped else self.work
+        works = self.joined if looped and batch > 1 else self.work
         work = batch * (sum(w.at(machine) for w in works) + moved + known)
         if looped:
             time = work + machine.turn * self.turn + machine.start * self.kernels
@@ -224,6 +231,14 @@ class Prediction:
     def at(self, batch: int, looped: bool) -> float:
         """Nanoseconds for a batch, alone or in the body of a loop."""
         return self.counts.at(self.machine, batch, looped)
+
+    def joined(self, results: int) -> Prediction:
+        """The same where the kernels of so many results are joined with those that read them."""
+        kernels, work = max(0, self.counts.kernels - results), self.counts.work
+        if self.counts.weight > LARGE:
+            slow = (self.machine.scalar_32, self.machine.scalar_64)
+            work = tuple(dataclasses.replace(w, cheap=slow[w.wide] * w.cheap) if not w.called else w for w in work)
+        return dataclasses.replace(self, counts=dataclasses.replace(self.counts, kernels=kernels, work=work))
 
 
 def _dot(weights: tuple[float, float], counts: Widths) -> float:

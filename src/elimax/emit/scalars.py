@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -71,10 +72,19 @@ class ScalarProgram:
     steps: tuple[Step, ...]
     outputs: tuple[np.ndarray, ...]
 
+    @functools.cached_property
+    def settled(self) -> frozenset[int]:
+        """Numbers of what steps compute from constants alone: the compiler does that."""
+        known = set(self.constants)
+        for step in self.steps:
+            if known.issuperset(step.operands):
+                known.add(step.result)
+        return frozenset(known - self.constants.keys())
+
     @property
     def computed(self) -> list[int]:
-        """Numbers of the distinct results that some step computes, ascending."""
-        made = {step.result for step in self.steps}
+        """Numbers of the distinct results that some step computes from inputs, ascending."""
+        made = {step.result for step in self.steps} - self.settled
         return sorted({int(i) for ids in self.outputs for i in ids.flat} & made)
 
 
@@ -195,6 +205,13 @@ def evaluate(program: ScalarProgram, values: dict[int, Any], wanted: Sequence[in
     for step in program.steps:
         (env[step.result],) = step.call(*(read(i) for i in step.operands))
     return [read(i) for i in wanted]
+
+
+def settled(program: ScalarProgram) -> dict[int, Any]:
+    """Values of results that are computed from constants alone, by number."""
+    wanted = sorted({int(i) for ids in program.outputs for i in ids.flat} & program.settled)
+    steps = tuple(step for step in program.steps if step.result in program.settled)
+    return dict(zip(wanted, evaluate(dataclasses.replace(program, steps=steps), {}, wanted), strict=True))
 
 
 def columns(

@@ -10,8 +10,8 @@ from elimax._jax import inline
 from elimax._jax.program import has_symbolic_shapes
 from elimax.coarsen.loops.records import COMPRESSED
 from elimax.coarsen.loops.rewrite import Choice, Closed, close_loops
-from elimax.coarsen.loops.solve import VARYING
-from elimax.emit.estimate import estimate
+from elimax.coarsen.loops.solve import MATRIX, VARYING
+from elimax.emit.estimate import TURNS, estimate
 from elimax.errors import ElimaxWarning
 
 TURN = 20.0
@@ -55,11 +55,12 @@ def _choice(before: Any, after: Any, found: Closed) -> Choice:
         return Choice.LEAVE
     if COMPRESSED in found.rules:
         return Choice.CLOSE if estimate(after) + DECOMPOSITION < estimate(before) else Choice.LEAVE
-    if found.turns is None:  # a number of operations that grows with its logarithm at most
+    if found.turns is None and MATRIX not in found.rules:  # operations grow with its logarithm at most
         return Choice.CLOSE
+    turns = TURNS if found.turns is None else found.turns
     if largest(after) > max(LARGE, largest(before)):
         return Choice.RECOMPUTE
-    return Choice.CLOSE if estimate(after) <= estimate(before) + TURN * found.turns else Choice.LEAVE
+    return Choice.CLOSE if estimate(after) <= estimate(before) + TURN * turns else Choice.LEAVE
 
 
 def largest(closed: Any) -> int:

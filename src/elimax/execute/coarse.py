@@ -252,6 +252,8 @@ class Segment:
         except Exception as error:  # a defect of elimax is no reason to fail where JAX does not
             if isinstance(error, ElimaxError) and not isinstance(error, StructureError):
                 raise
+            if not differentiable(self.closed, active):  # JAX will say why
+                return Decision(False, "JAX has no derivative of it")
             reason = f"elimax failed ({type(error).__name__}: {error})"
             warnings.warn(
                 f"{self.name} is differentiated by JAX: {reason}. This is a defect of elimax; please report it.",
@@ -354,6 +356,23 @@ def backward(closed: Any, active: Sequence[bool]) -> Backward | None:
         if id(variable) not in own and not hasattr(variable, "val"):
             seen[id(variable)] = variable.aval
     return Backward(list(seen.values()), whole)
+
+
+def differentiable(closed: Any, active: Sequence[bool]) -> bool:
+    """Whether JAX has a derivative with respect to some arguments."""
+    numbers = [k for k, is_active in enumerate(active) if is_active]
+    avals = [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in closed.in_avals]
+
+    def pushed(*operands: Any) -> list[Any]:
+        fun = functools.partial(_chosen, as_function(closed), operands, numbers)
+        chosen = [operands[k] for k in numbers]
+        return jax.jvp(fun, chosen, [jnp.ones_like(x) for x in chosen])[0]
+
+    try:
+        trace(pushed, avals)
+    except Exception:  # whatever JAX and the user's rules raise
+        return False
+    return True
 
 
 def _chosen(fun: Any, operands: Sequence[Any], numbers: Sequence[int], *chosen: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from elimax.emit import laned_call, staged_call
 from elimax.emit.estimate import CALLED, SERIES, SLOW
 from elimax.emit.lanes import lanes
 from elimax.emit.scalarise import MAX_ELEMENTS
+from elimax.execute.settled import settled_results, takes_long
 
 
 def emitted(
@@ -45,8 +47,26 @@ def emitted(
     def through(closed: Any, args: Sequence[Any]) -> list[Any] | None:
         return laned_call(name, closed, args, form, layout, elementary)
 
-    if sum(math.prod(value.shape) for value in program.values) > MAX_ELEMENTS:
-        return emit(*inputs, through=through) if lanes(program) else emit(*inputs)
+    own = functools.partial(emit, through=through) if lanes(program) else emit
+    large = sum(math.prod(value.shape) for value in program.values) > MAX_ELEMENTS
+    if large and not takes_long(program):
+        return own(*inputs)
+    closed, filled = _traced(own if large else emit, inputs)
+    known = settled_results(closed, inputs, program)
+    unknown = [k for k in range(len(closed.out_avals)) if k not in known]
+    if known:
+        whole = as_function(closed)
+        closed = trace(lambda *arrays: [whole(*arrays)[k] for k in unknown], inputs)
+    found = None if large else staged_call(name, closed, inputs, form, layout, elementary)
+    if found is None and not large and not known and lanes(program):
+        return own(*inputs)
+    found = as_function(closed)(*inputs) if found is None else found
+    results = known | dict(zip(unknown, found, strict=True))
+    return filled([results[k] for k in range(len(results))])
+
+
+def _traced(emit: Callable[..., Any], inputs: Sequence[Any]) -> tuple[Any, Callable[[Sequence[Any]], Any]]:
+    """A closed jaxpr of what a function emits, and what makes the tree that it returns of its results."""
     leaves: list[Any] = []
     trees: list[Any] = []
 
@@ -57,11 +77,12 @@ def emitted(
         return [x for x in results if isinstance(x, Tracer)]
 
     closed = trace(flat, inputs)
-    results = staged_call(name, closed, inputs, form, layout, elementary)
-    if results is None and lanes(program):
-        return emit(*inputs, through=through)
-    found = iter(as_function(closed)(*inputs) if results is None else results)
-    return jax.tree.unflatten(trees[-1], [next(found) if x is None else x for x in leaves])
+
+    def filled(results: Sequence[Any]) -> Any:
+        rest = iter(results)
+        return jax.tree.unflatten(trees[-1], [next(rest) if x is None else x for x in leaves])
+
+    return closed, filled
 
 
 def emitted_alone(fun: Callable[..., list[Any]], args: Sequence[Any], fixed: Sequence[bool] | None = None) -> list[Any]:

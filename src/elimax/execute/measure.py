@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from elimax.execute.evaluate import FlatFunction, evaluate
+from elimax.execute.evaluate import evaluate
 from elimax.execute.symmetric import Symmetry
+from elimax.execute.traced import FlatFunction
 from elimax.order import search
 from elimax.plan import Plan
 from elimax.plan.types import BASELINES, COMPRESSED, ELIMINATION, JAX_MODES

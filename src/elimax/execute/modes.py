@@ -18,6 +18,7 @@ import jax.numpy as jnp
 
 from elimax._jax import trace
 from elimax._jax.program import as_function
+from elimax._jax.replaced import pruned
 from elimax.elimination.steps import Step, vertices_of
 from elimax.emit.estimate import EQUATION, estimate, estimate_program
 from elimax.execute.control.chaining import chained
@@ -166,7 +167,7 @@ def cheapest(predicted: dict[str, float]) -> str:
 
 
 def _predict(emit: Emit, inputs: Sequence[Any]) -> float:
-    return 1e-9 * estimate(traced(emit, inputs))
+    return 1e-9 * estimate(pruned(traced(emit, inputs)))
 
 
 def traced(emit: Emit, inputs: Sequence[Any]) -> Any:

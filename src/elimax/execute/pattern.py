@@ -8,9 +8,10 @@ import math
 
 import numpy as np
 
-from elimax.execute.evaluate import FlatFunction, linearisation_for, plan_of
 from elimax.execute.layout import identity_block
+from elimax.execute.planning import linearisation_for, plan_of
 from elimax.execute.remaining import remaining
+from elimax.execute.traced import FlatFunction
 from elimax.structure.algebra import as_terms
 from elimax.structure.sparse import num_coordinates, static_indices
 from elimax.structure.term import Term

@@ -17,11 +17,12 @@ from elimax.emit.estimate import EQUATION, estimate
 from elimax.emit.scalarise import MAX_ELEMENTS, scalarise
 from elimax.execute.control.chaining import chained
 from elimax.execute.control.entry import linearised
-from elimax.execute.evaluate import plan_of
 from elimax.execute.kept import Kept, Layout, keep_block, pack
 from elimax.execute.layout import identity_block
 from elimax.execute.modes import MOST_PRODUCTS, RESIDUALS, SHARED, cheapest, products, programs_through
+from elimax.execute.planning import plan_of
 from elimax.execute.run import run
+from elimax.execute.segmented import COARSE, planned
 from elimax.partials.build import Linearisation
 from elimax.plan import Plan
 from elimax.plan.types import ELIMINATION, JAX_MODES, THROUGH_LOOPS
@@ -81,9 +82,12 @@ def preaccumulate(
       name: of the function, for people.
       written: the function with the loops that are closed in ``closed``; None if there are none.
     """
-    lin = linearised(closed, list(active), name)
-    plan = plan_of(lin, order, cost=cost)
     avals = [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in closed.in_avals]
+    if isinstance(order, str) and order == COARSE:
+        lin, plan = _with_segments(closed, active, cost, name, avals)
+    else:
+        lin = linearised(closed, list(active), name)
+        plan = plan_of(lin, order, cost=cost)
     # by mode: JAX may not call a function again that was traced before, so the latest of all may be another one's
     layouts: dict[str, list[Layout]] = {name: [] for name in (ELIMINATION, *JAX_MODES, *THROUGH_LOOPS)}
 
@@ -116,6 +120,28 @@ def preaccumulate(
     emit = eliminate if mode == ELIMINATION else modes[mode]
     program = chained(trace(emit, avals), scans=False)  # second derivatives may be taken backwards, too
     return Preaccumulation(plan, program, layouts[mode][-1], small)
+
+
+def _with_segments(
+    closed: Any, active: Sequence[bool], cost: str, name: str, avals: Sequence[Any]
+) -> tuple[Linearisation, Plan]:
+    """The graph with coarse vertices and its plan."""
+    emitted: dict[Any, Callable[..., Any]] = {}
+
+    def emission(lin: Linearisation, plan: Plan) -> Callable[..., Any]:
+        def emit(*operands: Any) -> list[Any]:
+            results, edges = run(lin, plan.order, operands)
+            return _stored(lin, edges, results, operands, active, [])
+
+        return emitted.setdefault((lin, tuple(plan.order)), emit)
+
+    return planned(
+        lambda rewrite: linearised(closed, list(active), name, None, rewrite),
+        lambda lin: plan_of(lin, "auto", cost=cost),
+        emission,
+        avals,
+        lambda lin: plan_of(lin, "markowitz", cost=cost),
+    )
 
 
 def _without_tape(predicted: dict[str, float], taped: str) -> str:

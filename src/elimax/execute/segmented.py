@@ -2,7 +2,8 @@
 
 The program is planned as it is and with segments found in several ways; each is emitted, and the one whose predicted
 time is least is taken, the finest of equals. What was decided is remembered for a program, since deciding takes the
-time of several plans. ``"auto"`` goes that way only if an estimate that takes a millisecond or two speaks for it, see
+time of several plans. Programs too large for that are decided by counting, see `elimax.execute.segment_counts`.
+``"auto"`` goes that way only if an estimate that takes a millisecond or two speaks for it, see
 `elimax.execute.promise`, and takes segments only if every place where the result may run gains or loses nothing.
 """
 
@@ -10,14 +11,12 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from elimax._jax import Program
 from elimax.coarsen.dynamic import LARGEST
 from elimax.coarsen.join import Coarsened, Part, coarsened, recoarsened
-from elimax.coarsen.segments import Segment
 from elimax.emit import kernel
 from elimax.emit.counting import predict
 from elimax.emit.machines import current
@@ -25,6 +24,7 @@ from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import MAX_STEPS
 from elimax.execute.modes import traced
 from elimax.execute.promise import LEAST, hopeful, promise
+from elimax.execute.segment_counts import Counted, applied, chosen, counted, rows
 from elimax.partials.build import Linearisation
 from elimax.plan import Plan
 from elimax.plan.coarse import Coarse
@@ -51,7 +51,7 @@ PLACES = ((1, True), (BATCH, False), (100 * BATCH, False))
 """Points at once, and whether in the body of a loop: where a result may run."""
 
 MOST_OPERATIONS = MAX_STEPS
-"""Programs with more equations and multiplications are left as they are: they have one form, the plain one."""
+"""Programs with more operations have one form, the plain one, and are decided by counting."""
 
 TRIED = 1200
 """Of `WAYS` as many are tried as have together no more equations and multiplications, at least one."""
@@ -77,7 +77,12 @@ _LOCK = threading.Lock()
 
 
 def planned(
-    linearised: Linearise, search: Search, emit: Emit, inputs: Sequence[Any], asked: bool = True
+    linearised: Linearise,
+    search: Search,
+    emit: Emit,
+    inputs: Sequence[Any],
+    simple: Search,
+    asked: bool = True,
 ) -> tuple[Linearisation, Plan]:
     """The graph, with coarse vertices where they pay, and its plan.
 
@@ -86,6 +91,7 @@ def planned(
       search: plans it.
       emit: what emits a plan.
       inputs: arguments, or their shapes and dtypes.
+      simple: plans the graph in the Markowitz order.
       asked: whether segments are asked for; otherwise they have to promise much, and a plan without them says nothing
         of them.
     """
@@ -99,11 +105,18 @@ def planned(
     if known is not None:
         lin = again(known, linearised) if known.segments else fine
         return lin, dataclasses.replace(search(lin), coarse=known if asked or known.segments else None)
-    plan = search(fine)
-    lin, decided = _decide(linearised, search, emit, inputs, fine, plan, asked)
+    reference = counted(fine, simple(fine))
+    if reference.operations > MOST_OPERATIONS:
+        lin, decided = _count(linearised, simple, fine, reference, asked)
+        plan = search(lin)
+    else:
+        plan = search(fine)
+        lin, decided = _decide(linearised, search, emit, inputs, fine, plan, asked)
+        if decided is None:
+            lin, decided = _count(linearised, simple, fine, reference, asked)
+        plan = plan if lin is fine else search(lin)
     _remember(_DECIDED, key, decided)
-    coarse = decided if asked or decided.segments else None
-    return lin, dataclasses.replace(plan if lin is fine else search(lin), coarse=coarse)
+    return lin, dataclasses.replace(plan, coarse=decided if asked or decided.segments else None)
 
 
 def again(coarse: Coarse | None, linearised: Linearise) -> Linearisation:
@@ -162,6 +175,28 @@ class Work:
         return max(shares) <= 1.0 and min(shares) < SURE
 
 
+def _count(
+    linearised: Linearise, simple: Search, fine: Linearisation, reference: Counted, asked: bool
+) -> tuple[Linearisation, Coarse]:
+    """Segments by counted work."""
+    return chosen(fine, reference, lambda *way: _joined(linearised, *way), simple, GAIN if asked else 1.0 - LEAST)
+
+
+def _joined(linearised: Linearise, method: str, largest: int) -> tuple[Linearisation, Coarsened, Program]:
+    """The graph with segments found in one way, what was joined, and the program as it was."""
+    found: list[tuple[Program, Coarsened]] = []
+
+    def rewrite(program: Program) -> Program:
+        joined = coarsened(program, method, largest)
+        _remember(_PARTS, (fingerprint(program), method, largest), joined.parts)
+        found.append((program, joined))
+        return joined.program
+
+    lin = linearised(rewrite)
+    program, joined = found[-1]
+    return lin, joined, program
+
+
 def _decide(
     linearised: Linearise,
     search: Search,
@@ -170,47 +205,37 @@ def _decide(
     fine: Linearisation,
     plan: Plan,
     asked: bool,
-) -> tuple[Linearisation, Coarse]:
-    none = dataclasses.replace(NONE, multiplications=plan.multiplications)
+) -> tuple[Linearisation, Coarse | None]:
+    """Segments by predicted time; None where that is unknown."""
     size = len(fine.program.equations) + plan.multiplications
-    if size > MOST_OPERATIONS:
-        return fine, none
     reference = _work(emit(fine, plan), inputs)
     if reference is None:
-        return fine, none
+        return fine, None
     counts = (reference.operations,) * 2, (reference.products,) * 2
-    none = dataclasses.replace(none, operations=counts[0], products=counts[1])
-    best, chosen, least, seen = fine, None, reference, set()
-    for method, largest in WAYS[: max(1, TRIED // size)]:
-        found: list[tuple[Program, Coarsened]] = []
-
-        def rewrite(program: Program, method: str = method, largest: int = largest, found: Any = found) -> Program:
-            joined = coarsened(program, method, largest)
-            _remember(_PARTS, (fingerprint(program), method, largest), joined.parts)
-            found.append((program, joined))
-            return joined.program
-
-        lin = linearised(rewrite)
-        program, joined = found[-1]
+    none = dataclasses.replace(NONE, multiplications=plan.multiplications, operations=counts[0], products=counts[1])
+    best, taken, least, seen = fine, None, reference, set()
+    for method, largest in WAYS[: max(1, TRIED // max(1, size))]:
+        lin, joined, program = _joined(linearised, method, largest)
         if joined.parts in seen or not joined.parts:
             continue
         seen.add(joined.parts)
         if sum(s.after.operations for s in joined.segments) > reference.operations:  # and the rest comes on top
             continue
         work = _work(emit(lin, search(lin)), inputs)
-        if work is not None and work.gains(reference, asked) and (chosen is None or work.time < least.time):
-            best, least, chosen = lin, work, (method, largest, program, joined)
-    if chosen is None:
+        if work is not None and work.gains(reference, asked) and (taken is None or work.time < least.time):
+            best, least, taken = lin, work, (method, largest, program, joined)
+    if taken is None:
         return fine, none
-    method, largest, program, joined = chosen
+    method, largest, program, joined = taken
     counts = (reference.operations, least.operations), (reference.products, least.products)
-    return best, _described(method, largest, joined.measured(program), plan.multiplications, *counts)
+    segments = joined.measured(program)
+    return best, Coarse(method, largest, rows(segments), applied(segments), plan.multiplications, *counts)
 
 
 def _work(emitted: Callable[..., Any], inputs: Sequence[Any]) -> Work | None:
     """What a plan emits; None if that has no operations on scalars."""
     program = scalarise(traced(emitted, inputs))
-    if program is None or not program.steps:
+    if program is None or not program.computed:
         return None
     machine = current()
     forms = predict(program, machine)
@@ -223,24 +248,6 @@ def _work(emitted: Callable[..., Any], inputs: Sequence[Any]) -> Work | None:
     products = sum(step.name == "mul" for step in program.steps)
     time = sum(form.at(BATCH, False) for form in forms.values())
     return Work(len(program.steps), products, time, tuple(places))
-
-
-def _described(
-    method: str,
-    largest: int,
-    segments: Sequence[Segment],
-    multiplications: int,
-    operations: tuple[int, int],
-    products: tuple[int, int],
-) -> Coarse:
-    rows = tuple(
-        (len(s.equations), len(s.inputs), len(s.outputs), s.before.operations, s.after.operations) for s in segments
-    )
-    applied: Counter[str] = Counter()
-    for found in segments:
-        applied.update(found.applied)
-    ranked = tuple(sorted(applied.items(), key=lambda item: (-item[1], item[0])))
-    return Coarse(method, largest, rows, ranked, multiplications, operations, products)
 
 
 def forget() -> None:

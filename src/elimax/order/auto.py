@@ -28,8 +28,9 @@ HOPELESS, HOPELESS_FROM = 0.6, 300
 """Bounds of graphs with so many vertices to eliminate that reach less than this share of the best cost are left alone
 where work is limited: they will not meet it, and raising them takes longer than all the rest."""
 
-MOST_PAIRS = 5000
-"""Pairs of terms of blocks that simple orders multiply; with more, each proposal of a search takes milliseconds."""
+MOST_PAIRS, WIDE = 5000, 1000
+"""Pairs of terms of blocks that simple orders multiply, where a value has as many elements; with more, each proposal
+of a search takes tens of milliseconds. On small arrays it takes tenths of one."""
 
 LARGE = 5000
 """Graphs with more vertices to eliminate get no bounds: the time is better spent on the order."""
@@ -70,6 +71,7 @@ def auto(
             progress.raise_bound(cut_bound(problem))
         worthwhile = len(problem.eliminable) > 1 and limits.evaluations != 0 and limits.left > COMPILED
         dear = isinstance(problem.algebra, BlockAlgebra) and problem.algebra.pairs > MOST_PAIRS
+        dear = dear and (problem.elements is None or int(problem.elements.max()) > WIDE)
         worthwhile = worthwhile and not (limits.usual and dear)
         if worthwhile and not progress.ended:
             _search(problem, limits, seed, progress, executor)

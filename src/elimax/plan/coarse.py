@@ -19,6 +19,8 @@ class Coarse:
       multiplications: those of the plan for the graph without segments.
       operations: emitted operations on scalars without segments, and with them; zeros where that is unknown.
       products: executed multiplications among them, of values, partials and elimination together.
+      counted: whether operations are counted on the graph, since there are too many to be emitted for comparison.
+        Then ``multiplications`` and ``products`` are those of the elimination in the Markowitz order.
     """
 
     method: str
@@ -28,6 +30,7 @@ class Coarse:
     multiplications: int
     operations: tuple[int, int]
     products: tuple[int, int] = (0, 0)
+    counted: bool = False
 
     def describe(self, multiplications: int) -> list[str]:
         """Lines for people.
@@ -37,14 +40,22 @@ class Coarse:
         """
         before, after = self.operations
         if not self.segments:
-            if not before:
-                return ["segments: none, it has no operations on scalars, or too many for times to be predicted"]
+            if self.counted:
+                why = "too many, or not on scalars, for times to be predicted"
+                return [f"segments: none, counted work speaks for single operations ({before:,}; {why})"]
             return ["segments: none, the predicted time speaks for single operations"]
-        lines = [
-            f"segments: {len(self.segments)} ({self.method}, of at most {self.largest} operations); emitted operations "
-            f"{before:,} -> {after:,}, of them multiplications {self.products[0]:,} -> {self.products[1]:,}; "
-            f"multiplications of the elimination {self.multiplications:,} -> {multiplications:,}"
-        ]
+        head = f"segments: {len(self.segments)} ({self.method}, of at most {self.largest} operations)"
+        many, fewer = self.products
+        if self.counted:
+            lines = [
+                f"{head}; counted operations {before:,} -> {after:,}; multiplications of the elimination in the "
+                f"Markowitz order {many:,} -> {fewer:,}, in the plan's {multiplications:,}"
+            ]
+        else:
+            lines = [
+                f"{head}; emitted operations {before:,} -> {after:,}, of them multiplications {many:,} -> {fewer:,}; "
+                f"multiplications of the elimination {self.multiplications:,} -> {multiplications:,}"
+            ]
         for k, (equations, inputs, outputs, raw, simple) in enumerate(self.segments[:MOST]):
             work = f"with partials {raw:,} -> {simple:,}"
             lines.append(f"  segment {k}: {equations} operations, {inputs} -> {outputs} values; {work}")
@@ -87,4 +98,5 @@ def from_data(data: Any) -> Coarse | None:
         int(data["multiplications"]),
         (before, after),
         (many, fewer),
+        bool(data.get("counted", False)),
     )

@@ -55,6 +55,8 @@ def summary(plan: Plan) -> str:
         lines.append(f"form: {plan.form}")
     if plan.coarse is not None:
         lines.extend(plan.coarse.describe(plan.multiplications))
+        if plan.coarse.segments and plan.mode != type(plan).mode:
+            lines.append(f"  not used: the mode is {plan.mode}")
     if plan.coarsening:
         lines.append(f"coarsened: {plan.coarsening}")
     if plan.chunk is not None:

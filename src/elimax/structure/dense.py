@@ -19,9 +19,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from elimax.structure.arrays import Value, as_array
+from elimax.structure.dense_cells import cells
 from elimax.structure.dense_diagonal import diagonal_axes, spread_out, without
 from elimax.structure.dense_folded import fold
-from elimax.structure.dense_lanes import cells, lanes
+from elimax.structure.dense_lanes import lanes
 from elimax.structure.dense_place import needs_mask, place, placeable
 from elimax.structure.dense_rows import in_runs, plan_rows, write_rows
 from elimax.structure.dense_scatter import coordinates, readable, scatter
@@ -54,7 +55,7 @@ _DISPATCH = 20000
 """Time of handing a program to another thread, in units of one streamed entry."""
 
 
-def dense(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Ranges) -> Any:
+def dense(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Ranges, inner: bool = False) -> Any:
     """A block as an array.
 
     Args:
@@ -62,6 +63,7 @@ def dense(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Ra
       terms: the terms.
       dtype: dtype of the result.
       ranges: half-open index range per axis, out axes first; it must hold every term.
+      inner: whether the array is a part of a larger block.
 
     Returns:
       Array of shape [stop - start for each range].
@@ -70,15 +72,15 @@ def dense(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Ra
     if not terms or 0 in shape:
         return jnp.zeros(shape, dtype)
     if all(not term.sizes for term in terms) and math.prod(shape) <= max(64, 4 * len(terms)):
-        return cells(values, terms, dtype, ranges)
+        return cells(values, terms, dtype, ranges, inner)
     folded = fold(terms, ranges)
     if folded is not None:
-        return dense(values, folded[0], dtype, folded[1]).reshape(shape)
+        return dense(values, folded[0], dtype, folded[1], inner).reshape(shape)
     axes = diagonal_axes(terms, ranges)
     if axes is not None:
         p, q = axes
         own = [without(term, q) for term in terms]
-        return spread_out(dense(values, own, dtype, [*ranges[:q], *ranges[q + 1 :]]), p, q)
+        return spread_out(dense(values, own, dtype, [*ranges[:q], *ranges[q + 1 :]], inner=True), p, q)
     pieces = _split(terms, ranges)
     if pieces is not None and _is_empty(terms, shape):
         arrays = [as_array(value, term.value_shape, dtype) for value, term in zip(values, terms, strict=True)]
@@ -87,9 +89,9 @@ def dense(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Ra
         axis, intervals = pieces
         arrays = []
         for start, stop, members in intervals:
-            inner = [*ranges[:axis], (start, stop), *ranges[axis + 1 :]]
+            box = [*ranges[:axis], (start, stop), *ranges[axis + 1 :]]
             own = [values[m] for m in members], [terms[m] for m in members]
-            arrays.append(dense(*own, dtype, inner) if members or axis < len(shape) - 1 else stop - start)
+            arrays.append(dense(*own, dtype, box, inner=True) if members or axis < len(shape) - 1 else stop - start)
         return lanes(arrays, shape, dtype) if axis == len(shape) - 1 else lax.concatenate(arrays, axis)
     small, wide = _ways(tuple(terms), tuple(ranges))
     arrays = [as_array(value, term.value_shape, dtype) for value, term in zip(values, terms, strict=True)]

@@ -16,9 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from elimax.structure.arrays import Value, as_array, plus
 from elimax.structure.dense_staged import staged
-from elimax.structure.term import Affine, Term
 
 NUM_STACKED = 8
 """Up to this many columns may be stacked and transposed: one kernel too, and no arithmetic at all."""
@@ -26,20 +24,8 @@ NUM_STACKED = 8
 NUM_LANES = 16
 """Columns of one group."""
 
-_NUM_CELLS = 12
-"""Cells of one group that are not known at trace time."""
-
-_FEW_CELLS = 3
-"""Rows with fewer cells make no group of their own."""
-
-_WIDTH = 64
-"""Cells of one group."""
-
-_SELECTS_AT_ONCE = 512
+SELECTS_AT_ONCE = 512
 """Selects that XLA runs in the thread of its caller; more groups have fewer of them."""
-
-_STACKED_AT_ONCE = 768
-"""Cells that XLA stacks in the thread of its caller. Stacking is not counted as work; what is stacked may be."""
 
 
 def rows_of(pieces: Sequence[Any], shape: tuple[int, ...], dtype: Any, turn: Any = None) -> Any:
@@ -123,7 +109,7 @@ def _group(columns: Sequence[Any], shape: tuple[int, ...], dtype: Any, stacked: 
     if not shape:
         return by_stacking(given, dtype) if count <= NUM_STACKED else by_selects(given, dtype)
     size = count * math.prod(shape)
-    if count <= NUM_STACKED and size <= _SELECTS_AT_ONCE < count * size:
+    if count <= NUM_STACKED and size <= SELECTS_AT_ONCE < count * size:
         return staged(by_stacking, by_selects, lambda batch: batch > 1, given, dtype)
     return by_selects(given, dtype)
 
@@ -162,87 +148,3 @@ def _selected(columns: Mapping[int, Any], count: int, shape: tuple[int, ...], dt
     for k in numbers:
         result = lax.select(lax.eq(number, first + np.int32(k)), spread(columns[k]), result)
     return lax.transpose(result, [*range(lane), *range(lane + 1, len(full)), lane]) if shape else result
-
-
-def cells(values: Sequence[Value], terms: Sequence[Term], dtype: Any, ranges: Sequence[tuple[int, int]]) -> Any:
-    """A small box of single entries.
-
-    Args:
-      values: value of each term.
-      terms: terms without labels.
-      dtype: of the box.
-      ranges: half-open index range per axis.
-    """
-    shape = tuple(stop - start for start, stop in ranges)
-    flat: list[Any] = [None] * math.prod(shape)
-    for value, term in zip(values, terms, strict=True):
-        index = tuple(
-            axis.offset - start
-            for axis, (start, _) in zip((*term.out_axes, *term.in_axes), ranges, strict=True)
-            if isinstance(axis, Affine)
-        )
-        cell = int(np.ravel_multi_index(index, shape)) if shape else 0
-        entry = as_array(value, (), dtype)
-        flat[cell] = entry if flat[cell] is None else plus(flat[cell], entry)
-    return filled(flat, dtype, shape[-1] if shape else 1).reshape(shape)
-
-
-def filled(flat: Sequence[Any], dtype: Any, width: int) -> Any:
-    """A vector of single entries.
-
-    Args:
-      flat: the entries, scalars in ``dtype``; None for a zero.
-      dtype: of the vector.
-      width: number of neighbours that are likely to have much in common, as the entries of a row have.
-    """
-    known = [entry is None or isinstance(entry, np.ndarray | np.generic) for entry in flat]
-    base = np.array([entry if k and entry is not None else 0 for entry, k in zip(flat, known, strict=True)], dtype)
-    if all(known):
-        return jnp.asarray(base)
-    if len(flat) == 1:
-        return jnp.asarray(flat[0]).reshape((1,))
-    unknown = [k for k, is_known in enumerate(known) if not is_known]
-    given = [flat[k] for k in unknown]
-
-    def by_selects(entries: Sequence[Any], _: Any) -> Any:
-        return _selected_cells(dict(zip(unknown, entries, strict=True)), base, width)
-
-    def by_stacking(entries: Sequence[Any], _: Any) -> Any:
-        found = dict(zip(unknown, entries, strict=True))
-        return _stacked({k: found.get(k, base[k]) for k in range(base.size)}, base.size, (), dtype)
-
-    def is_tiny(batch: int) -> bool:
-        size = batch * base.size
-        return batch > 1 and size <= _STACKED_AT_ONCE and 2 * size * len(unknown) > _SELECTS_AT_ONCE
-
-    if base.size > _NUM_CELLS:
-        return by_selects(given, dtype)
-    return staged(by_selects, by_stacking, is_tiny, given, dtype)
-
-
-def _selected_cells(entries: Mapping[int, Any], base: np.ndarray, width: int) -> Any:
-    """Single entries by number in a vector that is known elsewhere, by the number of the cell."""
-    parts = []
-    for start, stop in cuts(sorted(entries), base.size, width):
-        number = lax.iota(np.int32, stop - start)
-        part = jnp.asarray(base[start:stop])
-        for k, entry in entries.items():
-            if start <= k < stop:
-                part = lax.select(lax.eq(number, np.int32(k - start)), jnp.broadcast_to(entry, part.shape), part)
-        parts.append(part)
-    return lax.concatenate(parts, 0) if len(parts) > 1 else parts[0]
-
-
-def cuts(unknown: Sequence[int], size: int, width: int) -> list[tuple[int, int]]:
-    """Consecutive groups of cells: a row each where that makes some, else with about as many unknown ones each.
-
-    What the entries of a group share is computed once, all that is in it for each of its cells: XLA takes sines and
-    cosines for cheap.
-    """
-    if _FEW_CELLS <= width <= _NUM_CELLS < len(unknown):
-        return [(start, start + width) for start in range(0, size, width)]
-    count = max(-(-len(unknown) // _NUM_CELLS), -(-size // _WIDTH))
-    at_once = -(-len(unknown) * size // _SELECTS_AT_ONCE)
-    count = max(count, at_once) if at_once <= NUM_STACKED else count
-    starts = sorted({0, *(unknown[k * len(unknown) // count] for k in range(1, count))})
-    return list(zip(starts, [*starts[1:], size], strict=True))

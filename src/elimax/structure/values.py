@@ -13,7 +13,7 @@ import numpy as np
 from elimax.structure.algebra import Product, as_terms
 from elimax.structure.arrays import Value, as_array, as_array_over_labels, broadcast, cast, plus, spread, times
 from elimax.structure.dense import dense
-from elimax.structure.dense_lanes import filled
+from elimax.structure.dense_cells import filled
 from elimax.structure.operators import materialise_forward
 from elimax.structure.placed import placed
 from elimax.structure.positions import hull
@@ -71,7 +71,7 @@ def gather_terms(recipe: Collect, summands: Sequence[Value], terms: Sequence[Ter
         for place, value, term in zip(index, result, recipe.terms, strict=True):
             entry = as_array(value, term.value_shape, dtype).reshape(())
             entries[place] = entry if entries[place] is None else plus(entries[place], entry)
-        return (filled(entries, dtype, target.value_shape[-1]).reshape(target.value_shape),)
+        return (filled(entries, dtype, target.value_shape[-1], inner=True).reshape(target.value_shape),)
     flats = [
         jnp.ravel(as_array_over_labels(value, term, dtype)) for value, term in zip(result, recipe.terms, strict=True)
     ]

@@ -242,3 +242,62 @@ def test_what_goes_on_after_a_flag_is_up_stays_a_loop():
         return lax.scan(turn, (False, theta, jnp.zeros(())), None, length=9)[0][1:]
 
     assert not closed_form(fun, jnp.asarray([0.9, 0.4, 3.0]))[1]
+
+
+def apart(step, start=0.5):
+    """Points that turn on their own: ``step`` applied n times to each, for a different n."""
+    turn = lambda x: lambda k, c: step(c, x)  # noqa: E731
+    return lambda x, n: jax.vmap(lambda x, n: lax.fori_loop(0, n, turn(x), jnp.asarray(start)))(x, n)
+
+
+def until_large(x, limit):
+    turn = lambda x: lambda s: (s[0] * (1.1 + x * x) + 0.1, s[1] * x + 0.3)  # noqa: E731
+    one = lambda x, n: lax.while_loop(lambda s: s[0] < n, turn(x), (1.0, x))[1]  # noqa: E731
+    return jax.vmap(one)(x, limit.astype(x.dtype))
+
+
+powers = apart(lambda c, x: MATRIX @ c * x + 1.0, SHIFT)
+POINTS = {
+    "geometric sum": apart(lambda c, x: c * x + 1.0),
+    "accumulation of a constant": apart(lambda c, x: c + jnp.sin(x) * jnp.arange(1.0, 4.0), np.ones(3)),
+    "power of a matrix, twice": lambda x, n: jax.vmap(powers, (None, 0))(x, jnp.stack([n, n + 1])),
+    "geometric sum, ended by another": until_large,
+}
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_points_that_turn_on_their_own(name):
+    x, turns = jnp.asarray([0.5, 1.0, 1.2, -0.7]), jnp.asarray([0, 3, 40, 1])
+    fun = lambda x: POINTS[name](x, turns + x.astype(int) * 0)  # noqa: E731
+    assert closed_form(fun, x)[1][0].rules == (name.split(",")[0],)
+    assert check(fun, (x,), reverse=False)
+
+
+def test_powers_of_a_matrix_whose_turns_are_known_at_run_time_alone():
+    def fun(a, n):
+        return jnp.sum(lax.fori_loop(0, n, lambda k, c: MATRIX @ c * a[0] + a[1], SHIFT * a[2]) ** 2)
+
+    def all_of(f, gradient):
+        return jax.vmap(lambda n: (f(a, n), gradient(f)(a, n), jax.jacfwd(gradient(f))(a, n)))
+
+    a, turns = jnp.asarray([0.9, -0.3, 0.7]), jnp.asarray([0, 1, 2, 300])
+    closed, found = closed_form(fun, a, turns[0])
+    assert found[0].turns is None
+    other = jax.jit(all_of(lambda a, n: closed(a, n)[0], jax.grad))
+    expected = jax.jit(all_of(fun, jax.jacfwd))
+    for ours, theirs in zip(other(turns), expected(turns), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-11)
+
+
+def test_points_of_a_linear_system():
+    """Rows that do not read each other are points; those that do are none, and too many for one system."""
+    x, mixed = jnp.asarray(0.3), jnp.asarray(np.random.default_rng(0).normal(size=(5, 5))) / 9
+    repeat = lambda step, *shape: lambda x: lax.fori_loop(0, 9, lambda k, c: step(c, x), jnp.ones(shape))  # noqa: E731
+    assert check(repeat(lambda c, x: (c * x) @ mixed, 20, 5), (x,))
+    for step, shape in (
+        (lambda c, x: mixed @ c * x, (5, 20)),
+        (lambda c, x: (c * x).T, (20, 20)),
+        (lambda c, x: c @ mixed + jnp.flip(c, 0) * x, (20, 5)),
+        (lambda c, x: c @ mixed + jnp.sum(c, 0) * x, (20, 5)),
+    ):
+        assert not closed_form(repeat(step, *shape), x)[1]

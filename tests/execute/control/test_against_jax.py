@@ -7,7 +7,7 @@ import pytest
 
 import elimax
 from elimax.execute.control.entry import linearised
-from elimax.execute.evaluate import trace_flat
+from elimax.execute.traced import trace_flat
 from tests.agreement import assert_trees_close
 from tests.execute.control.cases import CASES
 

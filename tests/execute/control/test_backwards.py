@@ -16,10 +16,15 @@ from tests.agreement import assert_trees_close
 X, P = jnp.array([0.3, 0.2]), jnp.array([1.1, 0.4, 0.7])
 
 
-def until(x, p):
+def until(x, p, end=50):
     """A while loop with an integer besides its state."""
     turn = lambda s: (s[0] + 1, s[1] * p[0] + jnp.sin(s[1]) * p[1] + 0.1 * x)  # noqa: E731
-    return lax.while_loop(lambda s: jnp.sum(s[1] ** 2) < 50, turn, (0, x))[1]
+    return lax.while_loop(lambda s: jnp.sum(s[1] ** 2) < end, turn, (0, x))[1]
+
+
+def apart(x, p):
+    """Points that turn on their own, some of them not at all."""
+    return jax.vmap(until, (0, None, 0))(jnp.stack([x, 2 * x, -x]), p, jnp.array([50.0, 9.0, -1.0]))
 
 
 def along(x, p):
@@ -65,7 +70,7 @@ def second(fun, inner, outer):
     return jax.jit(outer(inner(loss(fun), (0, 1)), (0, 1)))(X, P)
 
 
-@pytest.mark.parametrize("fun", [until, along, nested])
+@pytest.mark.parametrize("fun", [apart, along, nested])
 def test_both_directions(fun):
     other, both = changed(fun), (0, 1)
     floats = lambda f: lambda x, p: [y for y in jax.tree.leaves(f(x, p)) if y.dtype == x.dtype]  # noqa: E731

@@ -95,6 +95,36 @@ def test_the_number_of_turns_and_predicates_have_derivative_zero():
     assert elimax.jacobian(counted)(1.5) == jax.jacfwd(counted)(1.5) == 0
 
 
+@pytest.mark.parametrize("kind", ["scan", "while", "integers"])
+def test_rules_and_turns_that_compute_values_beside_tangents(kind):
+    """One loop of JAX's computes both; what reads the values does not see the tangents."""
+
+    def settle(x):
+        turn = lambda c: jnp.cos(c) * x  # noqa: E731
+        if kind == "scan":
+            return lax.scan(lambda c, _: (turn(c), None), x, None, length=3)[0]
+        return lax.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, turn(s[1])), (0, x))[1]
+
+    @jax.custom_jvp
+    def rule(x):
+        return jnp.sin(settle(x))
+
+    @rule.defjvp
+    def _(primals, tangents):
+        s, ds = jax.jvp(settle, primals, tangents)
+        return jnp.sin(s), jnp.cos(s) * ds
+
+    def counted(x):
+        rows = jnp.outer(jnp.arange(1.0, 3.0), x), jnp.arange(2)
+        (s, k), ys = lax.scan(lambda c, r: ((jnp.cos(c[0]) * r[0], c[1] + r[1]), c[0]), (x, 0), rows)
+        return jnp.sin(s) * ys[1] * k.astype(x.dtype)
+
+    fun = counted if kind == "integers" else lambda x: rule(x) * x
+    x = jnp.array([0.3, 0.4])
+    for ours in (fun, elimax.coarsen(fun)):
+        assert_trees_close(elimax.jacobian(ours)(x), jax.jacfwd(fun)(x))
+
+
 def test_a_plan_serves_dense_and_sparse_results():
     plan = elimax.plan(kepler, V)
     assert_trees_close(elimax.jacobian(kepler, order=plan)(V), forward(kepler)(V))

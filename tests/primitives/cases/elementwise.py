@@ -91,6 +91,7 @@ CASES |= {
     "integer_pow -2": Case(lambda x: lax.integer_pow(x, -2), ANY),
     "integer_pow 1": Case(lambda x: lax.integer_pow(x, 1), ANY),
     "integer_pow 0": Case(lambda x: lax.integer_pow(x, 0), ANY),
+    "derivative of tanh": Case(jnp.vectorize(jax.grad(jnp.tanh)), ANY),
     "reduce_precision": Case(lambda x: lax.reduce_precision(x, 8, 10), ANY, loose=2.0**42),
     "stop_gradient": Case(lambda x: lax.stop_gradient(x) * x, ANY),
     "stop_gradient alone": Case(lax.stop_gradient, ANY),

@@ -40,9 +40,11 @@ class Loop:
       consts: values of the constants.
       init: values of the carries before the first turn.
       xs: stacked inputs, in the order of the turns.
-      turns: how often the body runs: an integer, or an integer scalar that is traced.
+      turns: how often the body runs: an integer, or integers that are traced.
       ended: values of the carries after the last turn, without derivatives, where the number of turns was recorded by
         running the loop; empty elsewhere.
+      points: shape of the leading axes of all carries over points that turn on their own, as `jax.vmap` of a while loop
+        makes them; the number of turns is an array of this shape.
     """
 
     body: Program
@@ -51,6 +53,13 @@ class Loop:
     xs: Sequence[Any]
     turns: Any
     ended: Sequence[Any] = ()
+    points: tuple[int, ...] = ()
+
+    def turns_of(self, array: Any) -> Any:
+        """The number of turns, in a shape that broadcasts with a carry."""
+        if not self.points:
+            return self.turns
+        return jnp.reshape(self.turns, (*self.points, *(1,) * (jnp.ndim(array) - len(self.points))))
 
     @property
     def known(self) -> bool:

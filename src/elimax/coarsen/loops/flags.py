@@ -153,14 +153,14 @@ def freezes(loop: Loop, flag: int) -> bool:
     return True
 
 
-def flags_of(body: Program, consts: int, carried: int) -> list[int]:
-    """Carried values that are truth values."""
+def flags_of(body: Program, consts: int, carried: int, points: tuple[int, ...] = ()) -> list[int]:
+    """Carried values that are truth values, one for each point."""
     inputs = [body.values[r.value] for r in body.inputs[consts : consts + carried]]
-    return [k for k, v in enumerate(inputs) if v.dtype == bool and not v.shape]
+    return [k for k, v in enumerate(inputs) if v.dtype == bool and tuple(v.shape) == points]
 
 
 def recorded(loop: Read, operands: Sequence[Any], flag: int | None) -> tuple[Any, list[Any]]:
-    """The number of turns of a loop and its carries at the end, by running it without derivatives.
+    """The number of turns of a loop, for each point, and its carries at the end, by running it without derivatives.
 
     Args:
       loop: the loop; stacked values of a scan are left out.
@@ -172,8 +172,9 @@ def recorded(loop: Read, operands: Sequence[Any], flag: int | None) -> tuple[Any
     behind = loop.first + loop.num_carried
     carry, xs = operands[loop.first : behind], operands[behind:]
     turn = as_function(loop.body)
+    points = () if loop.cond is None else loop.cond.out_avals[0].shape
 
-    def goes(state: Any) -> Any:
+    def going(state: Any) -> Any:
         if loop.cond is not None:
             return as_function(loop.cond)(*tests, *state[1])[0]
         return (state[0] < loop.length) & ~state[1][flag]
@@ -181,7 +182,15 @@ def recorded(loop: Read, operands: Sequence[Any], flag: int | None) -> tuple[Any
     def step(state: Any) -> Any:
         place = loop.length - 1 - state[0] if loop.reverse and loop.length else state[0]
         x = [lax.dynamic_index_in_dim(x, place, keepdims=False) for x in xs]
-        return state[0] + 1, turn(*consts, *state[1], *x)[: loop.num_carried]
+        after = turn(*consts, *state[1], *x)[: loop.num_carried]
+        if not points:
+            return state[0] + 1, after
+        on = going(state)
+        kept = [
+            jnp.where(on.reshape(*points, *(1,) * (x.ndim - on.ndim)), x, y)
+            for x, y in zip(after, state[1], strict=True)
+        ]
+        return state[0] + on.astype(jnp.int32), kept
 
-    count, final = lax.while_loop(goes, step, (jnp.zeros((), jnp.int32), carry))
+    count, final = lax.while_loop(lambda s: jnp.any(going(s)), step, (jnp.zeros(points, jnp.int32), carry))
     return count, list(final)

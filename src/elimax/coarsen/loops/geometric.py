@@ -77,7 +77,7 @@ def series(b: Any, a: Any, n: Turns, order: int = 0) -> Any:
     Args:
       b: array of floats.
       a: array of the same shape and dtype.
-      n: number of turns.
+      n: number of turns; an array of integers that broadcasts.
       order: k.
     """
     if isinstance(n, int):
@@ -117,7 +117,7 @@ def _doubled(b: Any, a: Any, n: Turns, order: int) -> Any:
             if bit == "1":
                 sums, powers = _once_more(sums, powers, a, b)
         return sums[order]
-    bits = (jnp.iinfo(n.dtype).bits - jax.lax.clz(n)).astype(np.int32)
+    bits = jnp.max(jnp.iinfo(n.dtype).bits - jax.lax.clz(n), initial=0).astype(np.int32)
 
     def turn(k: Any, state: Any) -> Any:
         doubled = _twice(*state)
@@ -167,7 +167,5 @@ def affine(p: Any, a: Any, b: Any, n: Turns) -> Any:
     inside = (jnp.abs(a) <= 1) | ~jnp.isfinite(p)
     small, large = jnp.where(inside, a, 0), jnp.where(inside, 2, a)
     at, held = jnp.where(inside, p, 0), jnp.where(inside, 0, p)
-    step = jnp.where(inside, 0, b)
-    outer = held + series(large * held + step - held, large, n)
-    inner = powered(at, small, n) + series(jnp.where(inside, b, 0), small, n)
-    return jnp.where(inside, inner, outer)
+    first = jnp.where(inside, b, large * held + b - held)
+    return jnp.where(inside, powered(at, small, n), held) + series(first, a, n)

@@ -155,6 +155,8 @@ def _compressing(loop: Read, operands: Sequence[Any], wanted: Sequence[bool], re
     """The loop with a body that reads compressed records."""
     if loop.body.effects or (loop.cond is not None and loop.cond.effects):
         raise Open("side effects")
+    if loop.cond is not None and loop.cond.out_avals[0].shape:
+        raise Open("points that turn on their own")
     body = inline(loop.body, [False] * len(loop.body.in_avals), expand=False, keep=True)
     traced = [k for k, x in enumerate(operands) if isinstance(x, Tracer)]
     first, behind = loop.first, loop.first + loop.num_carried
@@ -236,7 +238,11 @@ def _results(loop: Loop, wanted: Sequence[bool], rules: list[str], cumulative: l
         return turned()
     starts = [jnp.asarray(x) for x, w in zip(_untouched(loop), wanted, strict=False) if w]
     # A body that never runs may have no value or derivative.
-    return jax.lax.cond(loop.turns > 0, lambda: [jnp.asarray(x) for x in turned()], lambda: starts)
+    some = jnp.any(loop.turns > 0) if loop.points else loop.turns > 0
+    ends = jax.lax.cond(some, lambda: [jnp.asarray(x) for x in turned()], lambda: starts)
+    if not loop.points:
+        return ends
+    return [jnp.where(loop.turns_of(x) > 0, x, start) for x, start in zip(ends, starts, strict=True)]
 
 
 def _untouched(loop: Loop) -> list[Any]:
@@ -289,15 +295,15 @@ def _while(loop: Read, operands: Sequence[Any], record: bool) -> Loop:
     condition = inline(loop.cond, [False] * len(loop.cond.in_avals), expand=False, keep=True)
     first, second = loop.num_cond, loop.first
     consts, init = list(operands[first:second]), list(operands[second:])
-    read = Loop(body, consts, init, [], 0)
+    read = Loop(body, consts, init, [], 0, points=tuple(loop.cond.out_avals[0].shape))
     try:
         return dataclasses.replace(read, turns=turns(condition, [*operands[:first], *init], read))
     except Open:
-        if loop.cond.out_avals[0].shape or loop.cond.effects or loop.body.effects:
+        if loop.cond.effects or loop.body.effects:
             raise
     if not record:
         return dataclasses.replace(read, turns=None)
-    for flag in flags_of(body, loop.num_consts, loop.num_carried):
+    for flag in flags_of(body, loop.num_consts, loop.num_carried, read.points):
         if ends(condition, loop.num_cond + flag):
             body = assumed(body, body.inputs[loop.num_consts + flag].value, False)
     count, ended = recorded(loop, operands, None)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from elimax.coarsen.loops import composed, geometric, matrices, recurrences
+from elimax.coarsen.loops.axes import check_apart
 from elimax.coarsen.loops.carries import Loop, Open, Stepwise, apply, spread
 from elimax.coarsen.loops.forms import Form, of_equation
 from elimax.coarsen.loops.linear import check_linear
@@ -21,7 +22,7 @@ ACCUMULATION, CONSTANT = "accumulation", "accumulation of a constant"
 """Rules of sums."""
 
 INVARIANT, COUNTER, LAST, VARYING = "invariant", "counter", "last value", "varying factors composed"
-RECORDED = "recorded"
+RECORDED, MATRIX = "recorded", "power of a matrix"
 """Other rules that are told apart."""
 
 MOST_ROWS = 64
@@ -192,7 +193,7 @@ class Solver:
         return sorted(cone)
 
     def _closed(self, form: Form, p: Any) -> Solution:
-        n = self._loop.turns
+        n = self._loop.turns_of(p)
         if form.exponent > 1:
             return self._power(form, p)
         if form.factor is None:
@@ -214,7 +215,7 @@ class Solver:
         return Solution(rule, lambda: geometric.affine(p, whole(a.array), shift, n), before)
 
     def _sum(self, form: Form, p: Any) -> Solution:
-        n, b = self._loop.turns, form.rest
+        n, b = self._loop.turns_of(p), form.rest
         if form.shift is None:
             return Solution(INVARIANT, lambda: p, lambda: Stepwise(p, False))
         if p.dtype.kind not in "iufc" or (p.dtype.kind in "fc" and p.dtype.itemsize < 4):
@@ -231,7 +232,7 @@ class Solver:
             turns = jnp.arange(self._turns).astype(p.dtype)
             return Stepwise(jax.vmap(lambda k: p + k * b.array)(turns), True)
 
-        whole = p.dtype.kind in "iu" and not p.shape
+        whole = p.dtype.kind in "iu" and p.shape == self._loop.points
         rule = COUNTER if whole else CONSTANT
         return Solution(rule, lambda: p + jnp.asarray(n).astype(p.dtype) * b.array, counted)
 
@@ -248,14 +249,15 @@ class Solver:
 
     def _linear(self, component: Sequence[int], carry: int) -> Solution:
         """Carries that are linear in each other, as one vector."""
-        loop, n = self._loop, self._turns
+        loop = self._loop
         starts = [jnp.asarray(loop.init[k]) for k in component]
-        sizes = [math.prod(x.shape) for x in starts]
-        if len({x.dtype for x in starts}) > 1 or starts[0].dtype not in EXACT or sum(sizes) > MOST_ROWS:
-            raise Open("carries that are no small linear system")
         inner = {loop.carries[k] for k in component}
         cone = sorted({s for k in component for s in self._between(loop.following[k], set(component))})
         check_linear(loop.body, cone, inner)
+        rank = self._apart(starts, cone, inner, [loop.following[k] for k in component])
+        points = starts[0].shape[:rank]
+        sizes = [math.prod(x.shape[rank:]) for x in starts]
+        alone = sum(sizes) == 1
         outer = {r.value for s in cone for r in loop.body.equations[s].inputs} - inner
         outer -= {r.value for s in cone for r in loop.body.equations[s].outputs}
         fixed = {value: self.value(value) for value in sorted(outer)}
@@ -266,36 +268,60 @@ class Solver:
             env = {value: x.array for value, x in fixed.items()}
             at = 0
             for k, x, size in zip(component, starts, sizes, strict=True):
-                env[loop.carries[k]] = state[at : at + size].reshape(x.shape)
+                env[loop.carries[k]] = state[..., at : at + size].reshape(x.shape)
                 at += size
             for source in cone:
                 equation = loop.body.equations[source]
                 results = equation.call(*(env[r.value] for r in equation.inputs))
                 env.update((r.value, x) for r, x in zip(equation.outputs, results, strict=True))
             following = [env[v] if v in env else self.value(v).array for v in (loop.following[k] for k in component)]
-            return jnp.concatenate([jnp.ravel(x) for x in following])
+            return joined(following)
+
+        def joined(parts: Sequence[Any]) -> Any:
+            return jnp.concatenate([jnp.reshape(x, (*points, -1)) for x in parts], axis=-1)
 
         @functools.cache
         def end() -> Any:
-            start = jnp.concatenate([jnp.ravel(x) for x in starts])
-            columns, shift = (
-                jax.vmap(lambda t: jax.jvp(step, (jnp.zeros_like(start),), (t,))[1])(
-                    jnp.eye(start.size, dtype=start.dtype)
-                ),
-                step(jnp.zeros_like(start)),
-            )
-            return matrices.affine(start, columns.T, shift, n)
+            start = joined(starts)
+            none, units = jnp.zeros_like(start), jnp.eye(sum(sizes), dtype=start.dtype)
+            column = lambda t: jax.jvp(step, (none,), (jnp.broadcast_to(t, start.shape),))[1]  # noqa: E731
+            matrix, shift = jax.vmap(column, out_axes=-1)(units), step(none)
+            if alone:
+                return geometric.affine(start, matrix[..., 0], shift, loop.turns_of(start))
+            run = matrices.affine
+            for _ in points:
+                run = jax.vmap(run, in_axes=(0, 0, 0, 0 if loop.points else None))
+            return run(start, matrix, shift, loop.turns)
 
         def final(k: int) -> Any:
             at = sum(sizes[:k])
-            return end()[at : at + sizes[k]].reshape(starts[k].shape)
+            return end()[..., at : at + sizes[k]].reshape(starts[k].shape)
 
         def before() -> Stepwise:
             raise Open("every value of a linear system")
 
         for k, other in enumerate(component):
-            self._solved[other] = Solution("power of a matrix", functools.partial(final, k), before)
+            self._solved[other] = Solution("geometric sum" if alone else MATRIX, functools.partial(final, k), before)
         return self._solved[carry]
+
+    def _apart(self, starts: Sequence[Any], cone: Sequence[int], inner: set[int], following: Sequence[int]) -> int:
+        """How many leading axes are over points that a linear system keeps apart, so that it is small for each."""
+        reason = Open("carries that are no small linear system")
+        if len({x.dtype for x in starts}) > 1 or starts[0].dtype not in EXACT:
+            raise reason
+        least = len(self._loop.points)
+        for rank in range(least, 1 + max(least, min(x.ndim for x in starts))):
+            if len({x.shape[:rank] for x in starts}) > 1:
+                break
+            if sum(math.prod(x.shape[rank:]) for x in starts) > MOST_ROWS:
+                continue
+            try:
+                check_apart(self._loop.body, cone, inner, following, rank)
+            except Open as other:
+                reason = other
+            else:
+                return rank
+        raise reason
 
 
 def _call(fun: Callable[..., list[Any]], operands: Sequence[Stepwise]) -> list[Any]:

@@ -13,11 +13,11 @@ from elimax._jax import Program
 from elimax.coarsen.loops.carries import Loop, Open
 
 _MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
-_PASSED = ("convert_element_type", "copy", "copy_p")
+_PASSED = ("convert_element_type", "copy", "copy_p", "broadcast_in_dim")
 
 
 def turns(condition: Program, operands: Sequence[Any], loop: Loop) -> Any:
-    """The number of turns: an integer, or a traced integer scalar.
+    """The number of turns: an integer, or a traced integer for each point.
 
     Args:
       condition: the flat condition, from its constants and the carries.
@@ -45,24 +45,26 @@ def turns(condition: Program, operands: Sequence[Any], loop: Loop) -> Any:
         raise Open("an end that no counter decides")
     comparison = equation.name if side == 0 else _MIRRORED[equation.name]
     bound = _fixed(condition, sides[1 - side], operands, loop, count)
-    return _count(comparison, operands[count + carry], bound, step)
+    found = _count(comparison, operands[count + carry], bound, step)
+    return jnp.broadcast_to(found, loop.points) if loop.points else found
 
 
 def _followed(program: Program, number: int) -> int:
-    """The value that a value is a mere conversion of, without change of dtype."""
+    """The value that a value is a mere copy of, or a number that all its elements are, without change of dtype."""
     for equation in reversed(program.equations):
         if equation.outputs[0].value == number and equation.name in _PASSED:
             source = equation.inputs[0].value
-            if program.values[source].dtype == program.values[number].dtype:
+            before, after = program.values[source], program.values[number]
+            if before.dtype == after.dtype and (not before.shape or before.shape == after.shape):
                 number = source
     return number
 
 
 def step_of(loop: Loop, carry: int) -> int | None:
-    """By how much a carry grows at each turn, if it is an integer scalar that does so; 0 if it stays."""
+    """By how much a carry grows at each turn, if it is an integer of each point that does so; 0 if it stays."""
     here, following = loop.carries[carry], _followed(loop.body, loop.following[carry])
     value = loop.body.values[here]
-    if value.shape or value.dtype is None or not np.issubdtype(value.dtype, np.signedinteger):
+    if tuple(value.shape) != loop.points or value.dtype is None or not np.issubdtype(value.dtype, np.signedinteger):
         return None
     if following == here:
         return 0
@@ -77,7 +79,10 @@ def step_of(loop: Loop, carry: int) -> int | None:
     other = sides[1] if sides[0] == here else sides[0]
     if other not in loop.body.constants or isinstance(loop.body.constants[other], Tracer):
         return None
-    step = int(loop.body.constants[other])
+    steps = np.unique(np.asarray(loop.body.constants[other]))
+    if steps.size != 1:
+        return None
+    step = int(steps[0])
     return step if equation.name == "add" else -step
 
 
@@ -98,7 +103,7 @@ def _count(comparison: str, start: Any, bound: Any, step: int) -> Any:
     """Turns while ``start + k step`` compares so with the bound."""
     if (comparison in ("lt", "le")) != (step > 0):
         raise Open("a counter that runs away from its bound")
-    known = not isinstance(start, Tracer) and not isinstance(bound, Tracer)
+    known = not any(isinstance(x, Tracer) or np.ndim(x) for x in (start, bound))
     if not known and abs(step) != 1:
         raise Open("a counter whose steps are not one and whose bound is not known")
     if known:

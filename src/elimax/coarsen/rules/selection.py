@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 EXACT = "exact for every value"
 
+_UNDONE = {"log": ("exp",), "exp": ("log",), "neg": ("neg",)}
+"""Operations that an operation may undo, under the conditions of its own rules."""
+
 
 @rule("known choice", "select_n", EXACT, "basic")
 def known_choice(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
@@ -55,6 +58,21 @@ def shared_case(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str,
     if a is c:
         return arena.apply("select_n", inner, a, arena.apply("select_n", which, b, d))
     return arena.apply("select_n", inner, arena.apply("select_n", which, a, c), b) if b is d else None
+
+
+@rule("operation on a choice", "exp log sin cos tan tanh sqrt neg integer_pow", "every case is known", needs="select_n")
+def distributed(arena: Arena, op: str, args: tuple[Node, ...], params: dict[str, Any]) -> Node | None:
+    """The law f(select(p, a, b)) = select(p, f(a), f(b)), F2 of phi-calculus, where f is gone from every case.
+
+    Where it stays in one, it would be computed for that case also where the other one is chosen.
+    """
+    (choice,) = args
+    if choice.op != "select_n" or not all(c.is_constant or c.op in _UNDONE.get(op, ()) for c in choice.args[1:]):
+        return None
+    results = [arena.apply(op, case, **params) for case in choice.args[1:]]
+    # Operations on constants are done by the compiler.
+    gone = all(c.is_constant or any(r is a for a in c.args) for r, c in zip(results, choice.args[1:], strict=True))
+    return arena.apply("select_n", choice.args[0], *results) if gone else None
 
 
 @rule("choice of a finite factor", "mul", "both factors are choices of known finite numbers: exact", needs="select_n")

@@ -12,7 +12,8 @@ from jax.core import Tracer
 
 from elimax._jax import Equation, Program, trace
 from elimax._jax.chained import LOOP, loop_p
-from elimax._jax.loops import Loop, has_loops, read_loop
+from elimax._jax.control import loop_of
+from elimax._jax.loops import Loop, has_loops
 from elimax._jax.program import MUTABLE, evaluated, primitive_names
 from elimax._jax.replaced import replaced
 from elimax._jax.weak import weakened
@@ -37,11 +38,12 @@ def chained(closed: Any, scans: bool) -> Any:
         return closed
 
     def replace(equation: Any, operands: Sequence[Any], wanted: Sequence[bool]) -> list[Any] | None:
-        loop = read_loop(equation.primitive.name, equation.params)
+        loop = loop_of(equation.primitive.name, equation.params)
         if loop is None or equation.primitive.name == LOOP or not any(wanted):
             return None
         if (loop.length is not None and (not scans or loop.length < LONG)) or not is_plain(loop):
             return None
+        loop, operands = _apart(loop, operands)
         found = loop_p.bind(*map(jnp.asarray, operands), rule=chain_of(loop, operands), keep=False)
         return [weakened(x) if v.aval.weak_type else x for x, v in zip(found, equation.outvars, strict=True)]
 
@@ -50,9 +52,10 @@ def chained(closed: Any, scans: bool) -> Any:
 
 def chained_equation(program: Program, equation: Equation, loop: Loop) -> Equation:
     """An equation of a flat program that is a loop, as one that can be differentiated backwards."""
-    if equation.name == LOOP or loop.length is not None or loop.skip != loop.num_cond or not is_plain(loop):
+    if equation.name == LOOP or loop.length is not None or not is_plain(loop):
         return equation
-    values = [program.values[r.value] for r in equation.inputs]
+    loop, inputs = _apart(loop, equation.inputs)
+    values = [program.values[r.value] for r in inputs]
     rule = chain_of(loop, [jax.ShapeDtypeStruct(v.shape, v.dtype) for v in values])
     results = [program.values[r.value] for r in equation.outputs]
 
@@ -60,15 +63,22 @@ def chained_equation(program: Program, equation: Equation, loop: Loop) -> Equati
         found = loop_p.bind(*map(jnp.asarray, operands), rule=rule, keep=False)
         return [weakened(x) if v.weak_type else x for x, v in zip(found, results, strict=True)]
 
-    return dataclasses.replace(equation, name=LOOP, params={"rule": rule, "keep": False}, call=call)
+    return dataclasses.replace(
+        equation, name=LOOP, inputs=tuple(inputs), params={"rule": rule, "keep": False}, call=call
+    )
+
+
+def _apart(loop: Loop, operands: Sequence[Any]) -> tuple[Loop, list[Any]]:
+    """A loop whose body does not share constants with its condition, as it does under `jax.vmap`, and its operands."""
+    if loop.skip == loop.num_cond:
+        return loop, list(operands)
+    return dataclasses.replace(loop, skip=loop.num_cond), [*operands[: loop.num_cond], *operands]
 
 
 def is_plain(loop: Loop) -> bool:
     """Whether turns can be run again without anyone noticing, on states that can be stored."""
     parts = [loop.body] if loop.cond is None else [loop.cond, loop.body]
     if any(part.effects or primitive_names(part) & MUTABLE for part in parts):
-        return False
-    if loop.cond is not None and loop.cond.out_avals[0].shape:
         return False
     avals = [a for part in parts for a in (*part.in_avals, *part.out_avals)]
     return not any(
