@@ -22,6 +22,7 @@ AIMS = {
     "trace and plan 100 scalar operations": 0.05,
     "segments of 300 operations as vertices": 2.0,
     "segments of 1,000 operations as vertices": 2.0,
+    "segments of 5,000 operations as vertices": 10.0,
     "local Jacobian of 1,000 operations or not": 2.0,
     "trace and build 20,000 scalar vertices": 5.0,
     "markowitz order of 20,000 vertices, published rule": 5.0,
@@ -75,7 +76,7 @@ def measure(vertices: int, repeats: int) -> dict[str, float]:
     import jax
 
     from elimax import zoo
-    from elimax.execute.evaluate import linearisation_for
+    from elimax.execute import linearisation_for
     from elimax.order import search
 
     figures = {
@@ -94,7 +95,10 @@ def measure(vertices: int, repeats: int) -> dict[str, float]:
 
     long = zoo.get("random_program", seed=5, size=540, arrays=False)  # some thousand operations of JAX
 
-    middle = zoo.get("random_program", seed=5, size=160, arrays=False)  # about the largest in which segments are sought
+    longer = zoo.get("random_program", seed=5, size=2700, arrays=False)  # in proportion
+    middle = zoo.get(
+        "random_program", seed=5, size=160, arrays=False
+    )  # about the largest that is emitted for comparison
 
     def join(problem: Any) -> Any:
         import elimax
@@ -113,6 +117,7 @@ def measure(vertices: int, repeats: int) -> dict[str, float]:
 
     figures["segments of 300 operations as vertices"] = median(lambda: join(middle), repeats)
     figures["segments of 1,000 operations as vertices"] = median(lambda: join(long), repeats)
+    figures["segments of 5,000 operations as vertices"] = median(lambda: join(longer), repeats)
     figures["local Jacobian of 1,000 operations or not"] = median(decide, repeats)
 
     large = chain_of_kinetics(vertices)

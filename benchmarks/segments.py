@@ -75,7 +75,7 @@ def measure(name):
     plans = {order: planned(problem, order) for order in ORDERS}
     coarse = plans["coarse"][0].coarse
     row = {"problem": name, "planning": {order: seconds for order, (_, seconds) in plans.items()}}
-    row |= {"segments": len(coarse.segments), "operations": coarse.operations}
+    row |= {"segments": len(coarse.segments), "operations": coarse.operations, "counted": coarse.counted}
     row["multiplications"] = [plan.multiplications for plan, _ in plans.values()]
     if not coarse.segments:
         return row
@@ -101,7 +101,7 @@ def line(row):
     cells = [
         f"`{row['problem']}`",
         f"{row['segments']}",
-        f"{before:,} -> {after:,}",
+        f"{before:,} -> {after:,}{' (counted)' if row['counted'] else ''}",
         f"{fine:,} -> {joined:,}",
         more(row["planning"]),
         more(row["compilation"]),

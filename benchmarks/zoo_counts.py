@@ -18,7 +18,7 @@ from typing import Any
 import jax
 
 from elimax import zoo
-from elimax.execute.evaluate import linearisation_for
+from elimax.execute import linearisation_for
 from elimax.graph import json as graph_files
 from elimax.graph.types import Graph
 from elimax.order import search

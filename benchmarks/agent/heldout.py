@@ -44,7 +44,7 @@ def cutest() -> Iterator[tuple[str, str, Graph]]:
     """Residuals of the nonlinear equations of CUTEst that trace to small graphs."""
     from benchmarks.sif2jax_walk import load_problems, num_equations
 
-    from elimax.execute.evaluate import linearisation_for
+    from elimax.execute import linearisation_for
 
     for name, problem in load_problems().items():
         with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):

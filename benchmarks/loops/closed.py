@@ -1,13 +1,12 @@
-"""Loops that close: sums of large arrays and of records, a long geometric sum, powers of a matrix.
+"""Loops that close: sums of large arrays and of records, long geometric sums, powers of a matrix.
 
 ``python -m benchmarks.loops.closed`` prints a table; with ``--write`` its rows go into docs/closed-loops.md. Variants
-take turns of 2 ms at least in one process; times are medians.
+take turns in an order that changes from round to round; times are medians of the time of the CPU.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,9 +18,7 @@ from benchmarks import documents
 from benchmarks.coarsening.descent import descend, descend_masked, error, error_by_record, forward
 
 import elimax
-
-TURN = 2e-3
-"""Seconds for the turn of a variant, at least."""
+from elimax.cli.timing import compare
 
 Case = tuple[str, dict[str, Callable[..., Any]], tuple[Any, ...]]
 """A name, variants with elimax first, and arguments."""
@@ -93,7 +90,34 @@ def small() -> Iterator[Case]:
     def decay(p: Any, xs: Any) -> Any:
         return jax.lax.scan(lambda c, x: (c * jnp.cos(p[0] * x) + p[1], c), p[2], xs)[1]
 
+    def later(p: Any, turns: Any) -> Any:
+        return jax.lax.fori_loop(0, turns, lambda k, s: matrix @ s * p[0] + p[1], jnp.ones(8))
+
+    def points(rates: Any, turns: Any) -> Any:
+        one = lambda rate, turns: jax.lax.fori_loop(0, turns, lambda k, d: d * rate + 0.1, 1.0)  # noqa: E731
+        return jnp.sum(jax.vmap(one)(rates, turns) ** 2)
+
+    def along(rates: Any, turns: Any) -> Any:
+        one = lambda rate, turns: jax.lax.fori_loop(0, turns, lambda k, d: d * rate + 0.1, 1.0)  # noqa: E731
+        ends, slopes = jax.jvp(lambda r: jax.vmap(one)(r, turns), (rates,), (jnp.ones_like(rates),))
+        return 2 * ends * slopes
+
     p = jnp.asarray([0.999, 0.1, 1.0])
+    for turns in (64, 1000):
+        variants = {
+            "elimax": elimax.jacobian(later),
+            "elimax.coarsen, jacrev": jax.jacrev(elimax.coarsen(later)),
+            "jacfwd": jax.jacfwd(later),
+        }
+        yield f"linear system of 8, {turns:,} steps known at run time", variants, (p[:2], jnp.asarray(turns))
+    for most in (30, 3000):
+        counts = jnp.asarray(np.random.default_rng(0).integers(0, most, 256))
+        variants = {
+            "elimax": elimax.jacobian(points),
+            "elimax.coarsen, grad": jax.grad(elimax.coarsen(points)),
+            "one tangent for all points, by hand": along,
+        }
+        yield f"256 points, up to {most:,} steps each", variants, (jnp.linspace(0.5, 1.0, 256), counts)
     for name, fun, args in (
         ("geometric sum, 10,000 steps", savings, (p,)),
         ("linear system of 8, 1,000 steps", states, (p,)),
@@ -106,27 +130,15 @@ def measure(variants: dict[str, Callable[..., Any]], args: tuple[Any, ...], seco
     """Rows of words: variant, median time, ratio to elimax, temporaries, difference from elimax."""
     calls: dict[str, Any] = {name: jax.jit(fun).lower(*args).compile() for name, fun in variants.items()}
     results = {name: np.asarray(call(*args), np.float64) for name, call in calls.items()}
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    repeats = {name: max(1, min(1000, int(TURN / _timed(call, args, 1)))) for name, call in calls.items()}
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times["elimax"]) < 3:
-        for name, call in calls.items():
-            times[name].append(_timed(call, args, repeats[name]))
-    medians = {name: statistics.median(found) for name, found in times.items()}
+    turns = {name: lambda call=call: call(*args) for name, call in calls.items()}
+    times = compare(turns, seconds, clock=time.process_time)
+    medians = {name: times.median(name) for name in calls}
     scale = np.max(np.abs(results["elimax"]))
     for name, call in calls.items():
         size = call.memory_analysis().temp_size_in_bytes
         off = np.max(np.abs(results[name] - results["elimax"])) / scale
         ratio = medians[name] / medians["elimax"]
         yield [name, f"{1e6 * medians[name]:,.1f} us", f"{ratio:.2f}", f"{size / 1e6:,.3f} MB", f"{off:.1e}"]
-
-
-def _timed(call: Callable[..., Any], args: tuple[Any, ...], repeats: int) -> float:
-    """Seconds of a call, one of so many in a row."""
-    start = time.perf_counter()
-    for _ in range(repeats):
-        jax.block_until_ready(call(*args))
-    return (time.perf_counter() - start) / repeats
 
 
 DOCUMENT = documents.DOCS / "closed-loops.md"

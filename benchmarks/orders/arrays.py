@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from elimax import zoo
-from elimax.execute.evaluate import linearisation_for
+from elimax.execute import linearisation_for
 from elimax.graph.types import Graph
 
 
