@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from benchmarks.jacobians.rows import OURS, Row, timed
+from benchmarks.jacobians import machine_code
+from benchmarks.jacobians.rows import OURS, Row, difference, timed
 from benchmarks.jacobians.scalar import TASKS
 
 import elimax
@@ -24,8 +26,21 @@ Jacobian = Callable[..., Any]
 
 
 def newton(problem: zoo.Problem, maker: Jacobian) -> Callable[..., Any]:
-    """Steps of size J' r, divided by the squares of columns, with all of J and r = f(x); short ones, so that points
-    stay where they are and every variant does the same work."""
+    """Many such steps, each with all of J and r = f(x), to the directions of the last one."""
+    move = newton_step(problem, maker)
+    numbers = (problem.argnums,) if isinstance(problem.argnums, int) else tuple(problem.argnums)
+
+    def run(*args: Any) -> Any:
+        # Points hardly move, so that they alone would agree whatever the Jacobian: directions are compared as well.
+        start = (args, [jnp.zeros_like(args[number]) for number in numbers])
+        return jax.lax.scan(lambda carry, _: (move(carry[0]), None), start, None, length=TURNS)[0][1]
+
+    return run
+
+
+def newton_step(problem: zoo.Problem, maker: Jacobian) -> Callable[..., Any]:
+    """A step of size J' r, divided by the squares of columns; a short one, so that points stay where they are and
+    every variant does the same work."""
     numbers = (problem.argnums,) if isinstance(problem.argnums, int) else tuple(problem.argnums)
     jacobian = maker(problem.fun, numbers)
 
@@ -44,16 +59,22 @@ def newton(problem: zoo.Problem, maker: Jacobian) -> Callable[..., Any]:
             moved[number] = x - jnp.asarray(1e-6, x.dtype) * directions[-1]
         return tuple(moved), directions
 
-    def run(*args: Any) -> Any:
-        # Points hardly move, so that they alone would agree whatever the Jacobian: directions are compared as well.
-        start = (args, [jnp.zeros_like(args[number]) for number in numbers])
-        return jax.lax.scan(lambda carry, _: (move(carry[0]), None), start, None, length=TURNS)[0][1]
+    return move
+
+
+def runge(name: str, problem: zoo.Problem, maker: Jacobian) -> Callable[..., Any]:
+    """State and its derivative by the initial state after many steps."""
+    turn = runge_step(name, problem, maker)
+
+    def run(state: Any, *rest: Any) -> Any:
+        start = (state, jnp.eye(state.shape[0], dtype=state.dtype))
+        return jax.lax.scan(lambda carry, _: (turn(*carry, *rest), None), start, None, length=TURNS)[0]
 
     return run
 
 
-def runge(name: str, problem: zoo.Problem, maker: Jacobian) -> Callable[..., Any]:
-    """State and its derivative by the initial state after many steps; one Jacobian of a whole step at each turn."""
+def runge_step(name: str, problem: zoo.Problem, maker: Jacobian) -> Callable[..., Any]:
+    """One Jacobian of a whole step, and its product with the derivative so far."""
     if name == "rk4_pendulum":
         from elimax.zoo.pendulum import velocity
     else:
@@ -68,17 +89,12 @@ def runge(name: str, problem: zoo.Problem, maker: Jacobian) -> Callable[..., Any
 
     jacobian = maker(advance)
 
-    def run(state: Any, *rest: Any) -> Any:
-        def turn(carry: Any, _: None) -> tuple[Any, None]:
-            state, sensitivity = carry
-            # a product written out: that of two small matrices is a call of its own, for every variant alike
-            block = jacobian(state, *rest)
-            return (advance(state, *rest), jnp.sum(block[:, :, None] * sensitivity[None], 1)), None
+    def turn(state: Any, sensitivity: Any, *rest: Any) -> tuple[Any, Any]:
+        # a product written out: that of two small matrices is a call of its own, for every variant alike
+        block = jacobian(state, *rest)
+        return advance(state, *rest), jnp.sum(block[:, :, None] * sensitivity[None], 1)
 
-        start = (state, jnp.eye(state.shape[0], dtype=state.dtype))
-        return jax.lax.scan(turn, start, None, length=TURNS)[0]
-
-    return run
+    return turn
 
 
 def measure(kind: str, name: str, dtype: str, batch: int, share: float) -> Row:
@@ -104,4 +120,27 @@ def measure(kind: str, name: str, dtype: str, batch: int, share: float) -> Row:
         run = newton(problem, maker) if kind == "newton" else runge(name, problem, maker)
         compiled = jax.jit(run if batch == 1 else jax.vmap(run))
         variants[mode] = lambda compiled=compiled: compiled(*args)
-    return timed((kind, name, dtype, batch), variants, share, f"{TURNS} turns")
+    expected = jax.tree.leaves(variants["jacfwd"]())
+    error = difference(jax.tree.leaves(variants[OURS]()), expected)
+    notes = [f"{TURNS} turns"]
+    call = in_c(kind, name, problem, args, batch)
+    if call is None:
+        notes.append("no C")
+    elif (gap := difference(call(), expected)) > 1e-3:
+        notes.append(f"C differs by {gap:.0e}")
+    else:
+        variants["C"] = call
+    return timed((kind, name, dtype, batch), variants, share, "; ".join(notes), error)
+
+
+def in_c(kind: str, name: str, problem: zoo.Problem, args: tuple[Any, ...], batch: int) -> Callable[[], Any] | None:
+    """The same loop in C, around the program of a step that elimax emits; None where there is none."""
+    plain = functools.partial(elimax.jacobian, form="plain")
+    if kind == "newton":
+        step = newton_step(problem, plain)
+        call = machine_code.repeated(lambda *xs: step(xs), args, batch, TURNS)
+        return None if call is None else lambda: call()[len(args) :]
+    state, *rest = args
+    eye = np.eye(state.shape[-1], dtype=state.dtype)
+    start = (state, eye if batch == 1 else np.broadcast_to(eye, (batch, *eye.shape)), *rest)
+    return machine_code.repeated(runge_step(name, problem, plain), start, batch, TURNS)

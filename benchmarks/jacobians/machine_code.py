@@ -74,19 +74,64 @@ def compiled(problem: zoo.Problem, batch: int, args: tuple[Any, ...]) -> Callabl
     source = None if program is None else emit(program)
     if program is None or source is None:
         return None
-    run = _library(source).run
-    inputs = [np.ascontiguousarray(x) for x in jax.tree.leaves(args)]
+    call, outputs, _ = _prepared(_library(source).run, program, jax.tree.leaves(args), batch)
+
+    def once() -> list[np.ndarray]:
+        call()
+        return outputs
+
+    return once
+
+
+def _prepared(
+    function: Any, program: ScalarProgram, leaves: list[Any], batch: int
+) -> tuple[Callable[..., None], list[np.ndarray], list[np.ndarray]]:
+    """A function of C bound to arrays that are made once, its results, and its arguments."""
+    inputs = [np.array(x) for x in leaves]
     dtypes = [program.dtypes[ids.flat[0]] for ids in program.outputs]
     prefix = () if batch == 1 else (batch,)
     outputs = [np.zeros((*prefix, *ids.shape), d) for ids, d in zip(program.outputs, dtypes, strict=True)]
     arrays = [ctypes.c_void_p(x.ctypes.data) for x in (*inputs, *outputs)]
-    count = ctypes.c_long(batch)
+    return lambda *front: function(*front, ctypes.c_long(batch), *arrays), outputs, inputs
 
-    def call() -> list[np.ndarray]:
-        run(count, *arrays)
+
+def repeated(step: Callable[..., Any], args: tuple[Any, ...], batch: int, turns: int) -> Callable[[], Any] | None:
+    """A call of many turns of a step in C, all points at each turn, as in a loop of JAX.
+
+    Args:
+      step: from arguments to results, the first of which are arguments of the next turn.
+      args: arguments, the batch axis in front where the batch is larger than 1.
+      batch: number of points.
+      turns: of the loop.
+
+    Returns:
+      A function without arguments to the results of the last turn; None without a compiler or
+      a program on scalars.
+    """
+    leaves = jax.tree.leaves(args)
+    one = [x if batch == 1 else x[0] for x in leaves]
+    program = scalarise(trace(lambda *xs: jax.tree.leaves(step(*xs)), one)) if shutil.which(COMPILER) else None
+    source = None if program is None else emit(program)
+    if program is None or source is None:
+        return None
+    sizes = [ids.size * program.dtypes[ids.flat[0]].itemsize for ids in program.inputs]
+    state = [f"x{k}" for k in range(len(sizes))]
+    results = [f"y{k}" for k in range(len(sizes), len(sizes) + len(program.outputs))]
+    copies = [f"memcpy({x}, {y}, batch * {n});" for x, y, n in zip(state, results, sizes, strict=False)]
+    heads = ", ".join(f"void *{name}" for name in (*state, *results))
+    loop = f"run(batch, {', '.join((*state, *results))}); {' '.join(copies)}"
+    source += f"\n#include <string.h>\nvoid turns(long count, long batch, {heads}) {{\n"
+    source += f"for (long k = 0; k < count; ++k) {{ {loop} }}\n}}\n"
+    call, outputs, pointers = _prepared(_library(source).turns, program, leaves, batch)
+    start = [np.array(x) for x in leaves]
+
+    def repeat() -> list[np.ndarray]:
+        for own, x in zip(pointers, start, strict=False):
+            own[...] = x
+        call(ctypes.c_long(turns))
         return outputs
 
-    return call
+    return repeat
 
 
 def emit(program: ScalarProgram) -> str | None:
