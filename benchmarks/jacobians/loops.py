@@ -21,13 +21,25 @@ NEWTON_TASKS, NEWTON_BATCHES = TASKS, (1, 8, 64)
 RUNGE_TASKS, RUNGE_BATCHES = ("robertson", "hires", "rk4_pendulum"), (1, 1000)
 STEP = 1e-4
 
-Jacobian = Callable[..., Any]
-"""jacfwd, jacrev or elimax.jacobian."""
+TOGETHER = "value_and_jacobian"
+
+Both = Callable[..., Callable[..., tuple[Any, Any]]]
+"""From a function and argnums to a function that returns its value and Jacobian."""
 
 
-def newton(problem: zoo.Problem, maker: Jacobian) -> Callable[..., Any]:
+def written_apart(maker: Callable[..., Any]) -> Both:
+    """Value and Jacobian as users of jacfwd, jacrev or elimax.jacobian write them."""
+
+    def both(fun: Callable[..., Any], argnums: Any = 0) -> Callable[..., tuple[Any, Any]]:
+        jacobian = maker(fun, argnums)
+        return lambda *args: (fun(*args), jacobian(*args))
+
+    return both
+
+
+def newton(problem: zoo.Problem, both: Both) -> Callable[..., Any]:
     """Many such steps, each with all of J and r = f(x), to the directions of the last one."""
-    move = newton_step(problem, maker)
+    move = newton_step(problem, both)
     numbers = (problem.argnums,) if isinstance(problem.argnums, int) else tuple(problem.argnums)
 
     def run(*args: Any) -> Any:
@@ -38,15 +50,14 @@ def newton(problem: zoo.Problem, maker: Jacobian) -> Callable[..., Any]:
     return run
 
 
-def newton_step(problem: zoo.Problem, maker: Jacobian) -> Callable[..., Any]:
+def newton_step(problem: zoo.Problem, both: Both) -> Callable[..., Any]:
     """A step of size J' r, divided by the squares of columns; a short one, so that points stay where they are and
     every variant does the same work."""
     numbers = (problem.argnums,) if isinstance(problem.argnums, int) else tuple(problem.argnums)
-    jacobian = maker(problem.fun, numbers)
+    evaluate = both(problem.fun, numbers)
 
     def move(args: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Any]]:
-        residuals = jax.tree.leaves(problem.fun(*args))
-        blocks = jax.tree.leaves(jacobian(*args))
+        residuals, blocks = map(jax.tree.leaves, evaluate(*args))
         moved, directions = list(args), []
         for place, number in enumerate(numbers):
             x = args[number]
@@ -62,9 +73,9 @@ def newton_step(problem: zoo.Problem, maker: Jacobian) -> Callable[..., Any]:
     return move
 
 
-def runge(name: str, problem: zoo.Problem, maker: Jacobian) -> Callable[..., Any]:
+def runge(name: str, problem: zoo.Problem, both: Both) -> Callable[..., Any]:
     """State and its derivative by the initial state after many steps."""
-    turn = runge_step(name, problem, maker)
+    turn = runge_step(name, problem, both)
 
     def run(state: Any, *rest: Any) -> Any:
         start = (state, jnp.eye(state.shape[0], dtype=state.dtype))
@@ -73,7 +84,7 @@ def runge(name: str, problem: zoo.Problem, maker: Jacobian) -> Callable[..., Any
     return run
 
 
-def runge_step(name: str, problem: zoo.Problem, maker: Jacobian) -> Callable[..., Any]:
+def runge_step(name: str, problem: zoo.Problem, both: Both) -> Callable[..., Any]:
     """One Jacobian of a whole step, and its product with the derivative so far."""
     if name == "rk4_pendulum":
         from elimax.zoo.pendulum import velocity
@@ -87,12 +98,12 @@ def runge_step(name: str, problem: zoo.Problem, maker: Jacobian) -> Callable[...
         k4 = velocity(state + STEP * k3, *rest)
         return state + (STEP / 6.0) * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
 
-    jacobian = maker(advance)
+    evaluate = both(advance)
 
     def turn(state: Any, sensitivity: Any, *rest: Any) -> tuple[Any, Any]:
         # a product written out: that of two small matrices is a call of its own, for every variant alike
-        block = jacobian(state, *rest)
-        return advance(state, *rest), jnp.sum(block[:, :, None] * sensitivity[None], 1)
+        state, block = evaluate(state, *rest)
+        return state, jnp.sum(block[:, :, None] * sensitivity[None], 1)
 
     return turn
 
@@ -116,8 +127,10 @@ def measure(kind: str, name: str, dtype: str, batch: int, share: float) -> Row:
     if batch == 1:
         args = tuple(x[0] for x in args)
     variants = {}
-    for mode, maker in ((OURS, elimax.jacobian), ("jacfwd", jax.jacfwd), ("jacrev", jax.jacrev)):
-        run = newton(problem, maker) if kind == "newton" else runge(name, problem, maker)
+    ways = {mode: written_apart(maker) for mode, maker in (("jacfwd", jax.jacfwd), ("jacrev", jax.jacrev))}
+    ways |= {OURS: written_apart(elimax.jacobian), TOGETHER: elimax.value_and_jacobian}
+    for mode, both in ways.items():
+        run = newton(problem, both) if kind == "newton" else runge(name, problem, both)
         compiled = jax.jit(run if batch == 1 else jax.vmap(run))
         variants[mode] = lambda compiled=compiled: compiled(*args)
     expected = jax.tree.leaves(variants["jacfwd"]())
@@ -135,7 +148,7 @@ def measure(kind: str, name: str, dtype: str, batch: int, share: float) -> Row:
 
 def in_c(kind: str, name: str, problem: zoo.Problem, args: tuple[Any, ...], batch: int) -> Callable[[], Any] | None:
     """The same loop in C, around the program of a step that elimax emits; None where there is none."""
-    plain = functools.partial(elimax.jacobian, form="plain")
+    plain = functools.partial(elimax.value_and_jacobian, form="plain")
     if kind == "newton":
         step = newton_step(problem, plain)
         call = machine_code.repeated(lambda *xs: step(xs), args, batch, TURNS)

@@ -87,7 +87,7 @@ def _prepared(
     function: Any, program: ScalarProgram, leaves: list[Any], batch: int
 ) -> tuple[Callable[..., None], list[np.ndarray], list[np.ndarray]]:
     """A function of C bound to arrays that are made once, its results, and its arguments."""
-    inputs = [np.array(x) for x in leaves]
+    inputs = [np.array(x, order="C") for x in leaves]
     dtypes = [program.dtypes[ids.flat[0]] for ids in program.outputs]
     prefix = () if batch == 1 else (batch,)
     outputs = [np.zeros((*prefix, *ids.shape), d) for ids, d in zip(program.outputs, dtypes, strict=True)]
@@ -123,7 +123,7 @@ def repeated(step: Callable[..., Any], args: tuple[Any, ...], batch: int, turns:
     source += f"\n#include <string.h>\nvoid turns(long count, long batch, {heads}) {{\n"
     source += f"for (long k = 0; k < count; ++k) {{ {loop} }}\n}}\n"
     call, outputs, pointers = _prepared(_library(source).turns, program, leaves, batch)
-    start = [np.array(x) for x in leaves]
+    start = [np.array(x, order="C") for x in leaves]
 
     def repeat() -> list[np.ndarray]:
         for own, x in zip(pointers, start, strict=False):

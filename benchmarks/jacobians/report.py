@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks import documents
 from benchmarks.jacobians import networks
+from benchmarks.jacobians.loops import TOGETHER
 from benchmarks.jacobians.rows import MODES, OURS, Row, machine, mean
 
 from elimax.viz.tables import seconds, table, to_markdown, to_text
@@ -30,8 +31,13 @@ def best_layout(row: Row) -> float:
 
 def over_c(row: Row) -> float:
     """Time of the best layout of elimax over that of C; below 1, elimax is faster."""
-    ours = min(t for name, t in row.seconds.items() if name.startswith(OURS))
+    ours = min(t for name, t in row.seconds.items() if name.startswith((OURS, TOGETHER)))
     return ours / row.seconds["C"]
+
+
+def together(row: Row) -> float:
+    """Gain of value and Jacobian from one program over the better of JAX's modes; NaN where not measured."""
+    return row.better / row.gain.get(TOGETHER, math.nan)
 
 
 def tables(rows: list[Row]) -> dict[str, tuple]:
@@ -40,7 +46,7 @@ def tables(rows: list[Row]) -> dict[str, tuple]:
         "aims": _aims(rows),
         "losses": _losses(rows),
         "scalar": _scalar([row for row in rows if row.part == "scalar"]),
-        "loops": _gains([row for row in rows if row.part in ("newton", "runge")], "Jacobians inside a loop"),
+        "loops": _loops([row for row in rows if row.part in ("newton", "runge")]),
         "networks": _gains([row for row in rows if row.part == "network"], "Jacobians of networks, each example"),
         "planning": _planning([row for row in rows if row.part == "planning"]),
         "compile": _compile([row for row in rows if row.part == "compile"]),
@@ -120,7 +126,21 @@ def _aims(rows: list[Row]) -> tuple:
             3,
             lambda r, b=batch: r.batch == b,
         )
+        aim(
+            f"the same with `elimax.value_and_jacobian`, batch {batch}",
+            "newton",
+            together,
+            3,
+            lambda r, b=batch: r.batch == b,
+        )
     aim("Runge-Kutta in a loop, over jacfwd", "runge", lambda r: r.gain["jacfwd"], 2, lambda r: True)
+    aim(
+        "the same with `elimax.value_and_jacobian`",
+        "runge",
+        lambda r: r.gain["jacfwd"] / r.gain.get(TOGETHER, math.nan),
+        2,
+        lambda r: True,
+    )
     aim("networks, each example: the least gain", "network", lambda r: r.better, NOISE, lambda r: True, over=min)
     aim("planning a large network, seconds", "planning", lambda r: r.seconds[OURS], 1, lambda r: True, False, max)
     fastest = {(r.problem, r.dtype): min(r.gain, key=r.seconds.__getitem__) for r in rows if r.part == "compile"}
@@ -170,6 +190,34 @@ def _scalar(rows: list[Row]) -> tuple:
             )
         )
     return columns, cells, "Scalar tasks: median time of one call, and gains"
+
+
+def _loops(rows: list[Row]) -> tuple:
+    columns = (
+        "<part",
+        "<problem",
+        "<dtype",
+        "batch",
+        OURS,
+        TOGETHER,
+        *MODES,
+        "gain",
+        "gain, together",
+        "over C",
+        "error",
+    )
+    cells = [
+        (
+            *(r.part, r.problem, r.dtype, r.batch),
+            *(seconds(r.seconds.get(mode)) for mode in (OURS, TOGETHER, *MODES)),
+            f"{r.better:.2f}",
+            f"{together(r):.2f}" if TOGETHER in r.gain else "-",
+            f"{1 / over_c(r):.2f}" if "C" in r.seconds else "-",
+            f"{r.error:.0e}",
+        )
+        for r in rows
+    ]
+    return columns, cells, "Jacobians inside a loop"
 
 
 def _gains(rows: list[Row], title: str) -> tuple:

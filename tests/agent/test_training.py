@@ -331,7 +331,8 @@ def test_positions_are_replayed():
         assert whole_order(setup, moves)[1] == int(record.final[game]) + setup.opening_cost
 
 
-@pytest.mark.parametrize("partials", ["scalars", pytest.param("blocks", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("partials", ["scalars", "blocks"])
 def test_an_expert_says_what_moves_lose(partials):
     """The reference elimination is asked for each move: the move first, then the expert's order."""
     trainer = Trainer(dataclasses.replace(EXPERT, partials=partials), None, None)

@@ -59,7 +59,7 @@ def test_same_as_jax(name, output):
     assert_trees_close(found, jax.hessian(fun, **options)(*args))
 
 
-@pytest.mark.parametrize("name", ["neighbours", "two arguments"])
+@pytest.mark.parametrize("name", [pytest.param("neighbours", marks=pytest.mark.slow), "two arguments"])
 def test_batches_single_precision_and_third_derivatives(name):
     fun, args, options = CASES[name]
     expected = jax.hessian(fun, **options)

@@ -321,6 +321,23 @@ def test_what_constants_alone_decide_costs_nothing():
     close(jax.jit(jax.vmap(elimax.jacobian(settled, form="loop")))(x), jax.vmap(jax.jacfwd(settled))(x))
 
 
+@pytest.mark.parametrize("layout", ["batch-first", "batch-last"])
+def test_few_elements_among_known_ones(layout):
+    """They are selected into their places, without an array for each known one; what is not finite stays in place."""
+    known = jnp.arange(16.0).reshape(4, 4) / 3
+
+    def fun(x):
+        return (known @ x).at[1].add(jnp.log(x[2]) * x[0]).at[3].add(x[3] ** 2)
+
+    xs = jnp.asarray([[1.0, 2.0, 3.0, 4.0], [2.0, 1.0, 0.5, 1.0], [1.0, 1.0, 2.0, 2.0]])
+    place = -1 if layout == "batch-last" else 0
+    own = jax.jit(jax.vmap(elimax.jacobian(fun, form="loop", layout=layout), out_axes=place))
+    close(own(xs), jax.vmap(jax.jacfwd(fun), out_axes=place)(xs))
+    at_zero = jnp.moveaxis(own(xs.at[2, 2].set(0.0)), place, 0)[2]
+    np.testing.assert_array_equal(np.argwhere(~np.isfinite(at_zero)), [[1, 0], [1, 2]])
+    assert ("concatenate" in own.lower(xs).as_text()) == (layout == "batch-last")
+
+
 def test_bits_of_numbers():
     """Newer versions of JAX look at bits in derivatives of powers and the like."""
 

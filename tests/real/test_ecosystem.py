@@ -57,6 +57,7 @@ START = {"prey": jnp.array([1.0, 2.0]), "predators": jnp.array([0.5, 0.8])}
 RATES = jnp.array([1.1, 0.4, 0.1, 0.4])
 
 
+@pytest.mark.slow
 def test_diffrax_sensitivities_of_an_explicit_solve():
     def fun(start, rates):
         return populations(start, rates, diffrax.ForwardMode())

@@ -45,6 +45,7 @@ def test_windows_match_jax(shape, dtype):
     assert (np.diff(places) > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_windows")
 def test_windows_in_batches_loops_and_derivatives():
     x = jnp.asarray(np.random.default_rng(1).normal(size=(3, 2, 9, 8)))

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from elimax.emit.loop import is_selected
 from elimax.emit.model import DEFAULT, Counts, Machine, Prediction, Widths, Work
 from elimax.emit.scalars import ScalarProgram
 from elimax.structure.dense_cells import cuts
@@ -112,9 +113,10 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
 
     results = [int(i) for ids in program.outputs for i in ids.flat]
     made = set(targets)
-    stretches = [(i, len(list(same))) for ids in program.outputs for i, same in itertools.groupby(map(int, ids.flat))]
-    stretches = [(i, length) for i, length in stretches if i not in made]
-    known = _widths(program, (i for i, _ in stretches))
+    known = _widths(program, (i for i, _ in _stretches(program.outputs) if i not in made))
+    stacked = [ids for ids in program.outputs if not is_selected(program, ids)]
+    chosen = [ids for ids in program.outputs if is_selected(program, ids)]
+    between = [(i, length) for i, length in _stretches(stacked) if i not in made]
     size = _widths(program, results)
     moved = _widths(
         program, [*(int(i) for ids in program.inputs for i in ids.flat), *(i for i in results if i in made)]
@@ -147,13 +149,13 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             joined=(whole,),
             kernels=1 + _arrays(program, made),
             moved=moved,
-            selects=(0, 0),
+            selects=_choices(program, made, chosen),
             columns=columns,
             crowd=_crowd(program, {i: i for i in made}),
-            known=known,
+            known=_widths(program, (i for i, _ in between)),
             size=size,
             arrays=arrays,
-            fillers=len(set(stretches)),
+            fillers=len(set(between)),
             looped=True,
             operations=operations,
             weight=len(program.steps) + 3 * len(targets),
@@ -200,6 +202,19 @@ def _unsettled(program: ScalarProgram) -> ScalarProgram:
 def _widths(program: ScalarProgram, numbers: Iterable[int]) -> Widths:
     wide = [program.dtypes[i].itemsize == 8 for i in numbers]
     return len(wide) - sum(wide), sum(wide)
+
+
+def _stretches(outputs: Iterable[np.ndarray]) -> list[tuple[int, int]]:
+    """Equal numbers that follow each other in a result, and how many they are."""
+    return [(i, len(list(same))) for ids in outputs for i, same in itertools.groupby(map(int, ids.flat))]
+
+
+def _choices(program: ScalarProgram, made: set[int], outputs: Iterable[np.ndarray]) -> Widths:
+    """Choices of a number for a place in results in which each place chooses from all that is computed, by width."""
+    found = [0, 0]
+    for ids in outputs:
+        found[program.dtypes[int(ids.flat[0])].itemsize == 8] += ids.size * sum(int(i) in made for i in ids.flat)
+    return found[0], found[1]
 
 
 def _crowd(program: ScalarProgram, pieces: Mapping[int, int], least: int = 0) -> Widths:

@@ -35,6 +35,12 @@ from elimax.emit.vectorise import vectorise
 
 NOTHING, INPUTS, RESULTS, BEYOND = 0, 1, 2, 3
 
+FEW = 6
+"""Computed elements of a result that are selected into their places among known ones.
+
+More of them are stacked with stretches of known elements, each of which has a kernel of its own.
+"""
+
 
 def loop(
     program: ScalarProgram,
@@ -142,13 +148,35 @@ def _slots(sources: Sequence[np.dtype], targets: Sequence[np.dtype]) -> list[tup
     return slots
 
 
+def is_selected(program: ScalarProgram, ids: np.ndarray) -> bool:
+    """Whether a result is an array of known elements in which a few computed ones are put in their places."""
+    made, flat = set(program.computed), [int(i) for i in ids.flat]
+    count = sum(i in made for i in flat)
+    return 0 < count <= FEW and 2 * count <= ids.size and program.settled.isdisjoint(flat)
+
+
 def _assemble(
     program: ScalarProgram, values: dict[int, Any], ids: np.ndarray, sizes: tuple[int, ...], batch_last: bool
 ) -> Any:
     """A result of shape ``(*sizes, *ids.shape)``, or ``(*ids.shape, *sizes)``, from its elements."""
+    if is_selected(program, ids) and not batch_last:
+        return _select(program, values, ids, sizes)
     columns = [
         values[int(i)] if int(i) in values else np.broadcast_to(program.constants[int(i)], sizes) for i in ids.flat
     ]
     if batch_last:
         return jnp.stack(columns).reshape((*ids.shape, *sizes))
     return jnp.stack(columns, -1).reshape((*sizes, *ids.shape))
+
+
+def _select(program: ScalarProgram, values: dict[int, Any], ids: np.ndarray, sizes: tuple[int, ...]) -> Any:
+    """The same, with batch axes in front, for a result with few elements that have a value."""
+    flat = [int(i) for i in ids.flat]
+    dtype = program.dtypes[flat[0]]
+    base = np.array([0 if i in values else program.constants[i] for i in flat], dtype)
+    result = jnp.broadcast_to(jnp.asarray(base), (*sizes, ids.size))
+    place = lax.broadcasted_iota(np.int32, result.shape, len(sizes))
+    for k, i in enumerate(flat):
+        if i in values:
+            result = lax.select(place == np.int32(k), jnp.broadcast_to(values[i][..., None], result.shape), result)
+    return result.reshape((*sizes, *ids.shape))
