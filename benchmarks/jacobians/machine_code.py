@@ -91,8 +91,12 @@ def _prepared(
     dtypes = [program.dtypes[ids.flat[0]] for ids in program.outputs]
     prefix = () if batch == 1 else (batch,)
     outputs = [np.zeros((*prefix, *ids.shape), d) for ids, d in zip(program.outputs, dtypes, strict=True)]
-    arrays = [ctypes.c_void_p(x.ctypes.data) for x in (*inputs, *outputs)]
-    return lambda *front: function(*front, ctypes.c_long(batch), *arrays), outputs, inputs
+    pointers = [x.ctypes.data_as(ctypes.c_void_p) for x in (*inputs, *outputs)]  # they keep the arrays alive
+
+    def call(*front: Any) -> None:
+        function(*front, ctypes.c_long(batch), *pointers)
+
+    return call, outputs, inputs
 
 
 def repeated(step: Callable[..., Any], args: tuple[Any, ...], batch: int, turns: int) -> Callable[[], Any] | None:
@@ -105,8 +109,7 @@ def repeated(step: Callable[..., Any], args: tuple[Any, ...], batch: int, turns:
       turns: of the loop.
 
     Returns:
-      A function without arguments to the results of the last turn; None without a compiler or
-      a program on scalars.
+      A function without arguments to the results of the last turn; None without a compiler or a program on scalars.
     """
     leaves = jax.tree.leaves(args)
     one = [x if batch == 1 else x[0] for x in leaves]
@@ -122,11 +125,11 @@ def repeated(step: Callable[..., Any], args: tuple[Any, ...], batch: int, turns:
     loop = f"run(batch, {', '.join((*state, *results))}); {' '.join(copies)}"
     source += f"\n#include <string.h>\nvoid turns(long count, long batch, {heads}) {{\n"
     source += f"for (long k = 0; k < count; ++k) {{ {loop} }}\n}}\n"
-    call, outputs, pointers = _prepared(_library(source).turns, program, leaves, batch)
+    call, outputs, inputs = _prepared(_library(source).turns, program, leaves, batch)
     start = [np.array(x, order="C") for x in leaves]
 
     def repeat() -> list[np.ndarray]:
-        for own, x in zip(pointers, start, strict=False):
+        for own, x in zip(inputs, start, strict=True):
             own[...] = x
         call(ctypes.c_long(turns))
         return outputs
