@@ -351,3 +351,21 @@ def test_bits_of_numbers():
     for form in ("loop", "kernel"):
         found = jax.jit(jax.vmap(elimax.jacobian(fun, form=form)))(x[None])[0]
         np.testing.assert_allclose(found, jax.jacfwd(fun)(x))
+
+
+def test_model_counts_reads_at_places_in_a_table():
+    places = np.array([3, 0, 2, 2])
+
+    def counted(fun):
+        return count(scalarise(trace(fun, [jnp.ones(4)])))
+
+    listed, sliced = counted(lambda x: jnp.sin(x)[places] * 2), counted(lambda x: jnp.sin(x)[::-1] * 2)
+    assert sum(listed["plain"].gathered) == 4
+    assert sum(sliced["plain"].gathered) == sum(listed["loop"].gathered) == 0
+    plain = listed["plain"]
+    assert plain.at(DEFAULT, 1000, False) > dataclasses.replace(plain, gathered=(0, 0)).at(DEFAULT, 1000, False)
+
+
+def test_model_counts_what_one_operation_is_written_as():
+    counted = [count(scalarise(trace(fun, [jnp.ones(3)])))["loop"].operations for fun in (lax.erfc, lax.exp)]
+    assert counted[0] > 10 * counted[1]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax import lax
 
+import elimax
 from elimax import execute
 from elimax.plan.explain import describe
 
@@ -130,3 +131,30 @@ def test_an_untaken_branch_cannot_poison_the_result(order):
 def test_opaque_operations_are_named():
     lin = execute.linearisation_for(lambda x: ([jnp.linalg.eigh(jnp.outer(x, x))[0]], []), [jnp.arange(20.0)])
     assert lin.opaque_operations == ["eigh"]
+
+
+@pytest.mark.parametrize(
+    ("places", "is_slice"),
+    [
+        (np.arange(4) * 3 + 1, True),
+        (np.arange(3) - 3, True),
+        (np.array([5]), True),
+        (np.arange(6).reshape(2, 3) * 2, None),
+        (np.array([0, 1, 3]), False),
+        (np.array([2, 2]), False),
+        (np.arange(4)[::-1], False),
+        (np.array([10, 13]), False),
+    ],
+)
+def test_reads_the_same_distance_apart_are_slices(places, is_slice):
+    x = jnp.arange(12.0) / 5 + 0.1
+
+    def fun(x):
+        return jnp.sin(x.at[places].get(mode="fill", fill_value=0.3)).ravel() * x[0]
+
+    np.testing.assert_allclose(elimax.jacobian(fun)(x), jax.jacfwd(fun)(x), rtol=1e-12, atol=1e-12)
+    plain = jax.jit(elimax.jacobian(fun, form="plain"))
+    if is_slice is not None:  # else there may be a gather where entries are put together
+        assert ("gather" in str(jax.make_jaxpr(plain)(x))) is not is_slice
+    batch = jnp.stack([x, 2 * x])
+    np.testing.assert_allclose(jax.vmap(plain)(batch), jax.vmap(jax.jacfwd(fun))(batch), rtol=1e-12, atol=1e-12)

@@ -66,6 +66,25 @@ SERIES = {
 }
 """Operations that are a series of ten vectorised instructions or more, and what they cost beside an exponential."""
 
+EXPANDED = {
+    "acos": 5,
+    "acosh": 11,
+    "asin": 7,
+    "asinh": 14,
+    "atanh": 8,
+    "cosh": 5,
+    "digamma": 76,
+    "erf_inv": 70,
+    "erfc": 75,
+    "igamma": 380,
+    "igammac": 380,
+    "lgamma": 56,
+    "logistic": 4,
+    "nextafter": 23,
+    "sinh": 13,
+}
+"""Operations that JAX or XLA writes as many others, and as how many."""
+
 SLOW = frozenset("div sqrt rsqrt".split())
 """Vectorised operations with a long latency."""
 
@@ -122,7 +141,7 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
         program, [*(int(i) for ids in program.inputs for i in ids.flat), *(i for i in results if i in made)]
     )
     pieces, selects = _pieces(program, origins, made)
-    operations = len(program.steps) + 6 * len(targets)
+    operations = sum(EXPANDED.get(step.name, 1) for step in program.steps) + 6 * len(targets)
     columns = _widths(program, targets)
     whole = work_of(program)
     arrays = tuple(sum(program.dtypes[int(i)].itemsize for i in ids.flat) for ids in program.outputs)
@@ -133,6 +152,7 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             kernels=len({origins[i] for i in kept}) + pieces,
             moved=moved,
             selects=selects,
+            gathered=program.gathered,
             columns=_widths(program, kept),
             crowd=_crowd(program, origins, TOGETHER),
             known=known,
@@ -150,6 +170,7 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             kernels=1 + _arrays(program, made),
             moved=moved,
             selects=_choices(program, made, chosen),
+            gathered=(0, 0),
             columns=columns,
             crowd=_crowd(program, {i: i for i in made}),
             known=_widths(program, (i for i, _ in between)),

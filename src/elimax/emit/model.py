@@ -39,6 +39,9 @@ READ = 0.25
 LARGE = 700
 """A kernel with more operations, as XLA counts them, is not vectorised."""
 
+GATHER = 7
+"""How many times as long as an element in its order one takes that is read or written at a place in a table."""
+
 SELECT = 2
 """Operations of a select: comparing places, and choosing."""
 
@@ -162,6 +165,7 @@ class Counts:
       kernels: their number.
       moved: arguments and computed results, elements of them by width.
       selects: choices of a number for a place, by width.
+      gathered: elements that are read or written at places in a table, by width.
       columns: columns that are written and read again, by width.
       crowd: for each column that becomes part of a result the columns of that result if these are many, by width.
       known: stretches of equal elements of results that no operation computes, by width.
@@ -179,6 +183,7 @@ class Counts:
     kernels: int
     moved: Widths
     selects: Widths
+    gathered: Widths
     columns: Widths
     crowd: Widths
     known: Widths
@@ -198,6 +203,7 @@ class Counts:
         known = (copied if self.looped else filled) * _dot(elements, self.known)
         crowd = [ALIGNED if batch * size % PAGE == 0 else 1.0 for size in (4, 8)]
         moved = _dot(elements, self.moved) + _dot((machine.column_32, machine.column_64), self.columns)
+        moved += GATHER * _dot(elements, self.gathered)
         moved += SELECT * _dot((machine.unit_32, machine.unit_64), self.selects)
         moved += _dot((crowd[0] * machine.crowd_32, crowd[1] * machine.crowd_64), self.crowd)
         works = self.joined if looped and batch > 1 else self.work

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -14,6 +15,8 @@ from jax import lax
 from jax.core import Tracer
 
 from elimax._jax import Equation, Program, inline
+from elimax._jax.program import CALLS
+from elimax._jax.replaced import called, pruned
 from elimax.emit.movements import INDEXED, MOVES, destinations, indexed
 from elimax.emit.scalars import MAX_STEPS, Builder, NotScalar, ScalarProgram, TooLarge
 
@@ -59,7 +62,26 @@ def attempt(closed: Any) -> ScalarProgram | str:
     elements = sum(math.prod(v.shape) for v in program.values)
     if elements > MAX_ELEMENTS:
         return f"its values have {elements:,} elements in all, more than {MAX_ELEMENTS:,}"
-    return _attempt(program)
+    found = _attempt(program)
+    return found if isinstance(found, str) else dataclasses.replace(found, gathered=_gathered(pruned(closed).jaxpr))
+
+
+def _gathered(jaxpr: Any) -> tuple[int, int]:
+    """Numbers of up to 32 and of 64 bits that are read or written at places in a table, in all operations of a jaxpr.
+
+    Blocks that are put together in one of several ways are left out: in large batches these ways do without tables.
+    """
+    short = wide = 0
+    for equation in jaxpr.eqns:
+        name = equation.primitive.name
+        if name in CALLS:
+            own = _gathered(called(equation).jaxpr)
+            short, wide = short + own[0], wide + own[1]
+        if name == "gather" or name.startswith("scatter"):
+            moved = (equation.outvars[0] if name == "gather" else equation.invars[2]).aval
+            size = math.prod(moved.shape) if moved.dtype.kind == "f" else 0
+            short, wide = short + size * (moved.dtype.itemsize < 8), wide + size * (moved.dtype.itemsize == 8)
+    return short, wide
 
 
 def scalarise_program(program: Program) -> ScalarProgram | None:

@@ -64,6 +64,7 @@ class ScalarProgram:
       inputs: per argument an int array of its shape with the numbers of its elements.
       steps: operations in order.
       outputs: per result an int array of its shape with the numbers of its elements.
+      gathered: how many elements of up to 32 and of 64 bits are read or written at places in a table.
     """
 
     dtypes: tuple[np.dtype, ...]
@@ -71,6 +72,7 @@ class ScalarProgram:
     inputs: tuple[np.ndarray, ...]
     steps: tuple[Step, ...]
     outputs: tuple[np.ndarray, ...]
+    gathered: tuple[int, int] = (0, 0)
 
     @functools.cached_property
     def settled(self) -> frozenset[int]:

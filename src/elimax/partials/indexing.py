@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from elimax._jax import Equation
 from elimax.partials.types import Context, Local, LocalEdge
@@ -35,14 +36,19 @@ def unit_term(sizes: dict[int, int], out_axes: Sequence[AxisMap], in_axes: Seque
     return term
 
 
-def _units(equation: Equation, terms: Sequence[tuple[int, int, Term]], family: str = "index") -> Local:
-    """Partials that are all +1: ``terms`` lists (result, operand, term)."""
+def _units(
+    equation: Equation,
+    terms: Sequence[tuple[int, int, Term]],
+    family: str = "index",
+    call: Callable[..., list[Any]] | None = None,
+) -> Local:
+    """Partials that are all +1: ``terms`` lists (result, operand, term); ``call`` evaluates the operation."""
     edges: dict[tuple[int, int], list[Term]] = {}
     for output, operand, term in terms:
         edges.setdefault((output, operand), []).append(term)
 
     def evaluate(values: list[Any]) -> tuple[list[Any] | None, list[Any]]:
-        results = None if equation.linear else equation.call(*values)
+        results = None if equation.linear else (call or equation.call)(*values)
         return results, [(1,) * len(own) for own in edges.values()]
 
     local = tuple(LocalEdge(output, operand, tuple(own)) for (output, operand), own in edges.items())
@@ -277,7 +283,7 @@ def by_numbers(equation: Equation, context: Context) -> Local | None:
     arrays = [k for k, r in enumerate(equation.inputs) if r not in indices or r.vertex is not None]
     active = [k for k in arrays if equation.inputs[k].vertex is not None]
     position = {id(r): value for r, value in zip(indices, known, strict=True)}
-    terms = []
+    terms, call = [], None
     for operand in active:
         shape = context.shape(equation.inputs[operand].value)
         if not math.prod(shape) or not math.prod(out_shape):
@@ -285,7 +291,28 @@ def by_numbers(equation: Equation, context: Context) -> Local | None:
         out_flat, in_flat = _positions(equation, context, operand, shape, position)
         if out_flat.size:
             terms.extend((0, operand, term) for term in _listed_terms(out_flat, out_shape, in_flat, shape))
-    return _units(equation, terms)
+        if equation.name == "gather" and out_flat.size == math.prod(out_shape):
+            call = _sliced(in_flat, out_shape)
+    return _units(equation, terms, call=call)
+
+
+def _sliced(places: np.ndarray, shape: tuple[int, ...]) -> Callable[..., list[Any]] | None:
+    """What reads an array at places the same distance apart: a slice, which XLA joins with what reads it.
+
+    A gather it computes apart, in a kernel of its own, where several kernels read it.
+
+    Args:
+      places: flat positions in the array, in the order of the result.
+      shape: of the result.
+
+    Returns:
+      A function of the operands of a gather to its results, or None where the places lie differently.
+    """
+    first, last = int(places[0]), int(places[-1])
+    step = max(1, (last - first) // max(1, places.size - 1))
+    if not np.array_equal(places, first + step * np.arange(places.size)):
+        return None
+    return lambda array, *_: [lax.slice(jnp.ravel(array), (first,), (last + 1,), (step,)).reshape(shape)]
 
 
 def _positions(

@@ -100,7 +100,7 @@ def filled(flat: Sequence[Any], dtype: Any, width: int, inner: bool = False) -> 
     given = [flat[k] for k in unknown]
 
     def by_selects(entries: Sequence[Any], _: Any) -> Any:
-        return _selected_cells(dict(zip(unknown, entries, strict=True)), base, wide)
+        return _selected_cells(dict(zip(unknown, entries, strict=True)), base, wide, width)
 
     def by_stacking(entries: Sequence[Any], _: Any) -> Any:
         found = dict(zip(unknown, entries, strict=True))
@@ -117,13 +117,13 @@ def filled(flat: Sequence[Any], dtype: Any, width: int, inner: bool = False) -> 
         most = _SELECTS_OF_FEW // (_INNER if inner else 1)
 
         def by_few(entries: Sequence[Any], _: Any) -> Any:
-            return _selected_cells(dict(zip(unknown, entries, strict=True)), base, few)
+            return _selected_cells(dict(zip(unknown, entries, strict=True)), base, few, width)
 
         return staged(by_few, by_selects, lambda batch: batch * selects > most, given, dtype)
     if len(wide) > 1 and base.size % _LANES == 0 and base.size <= _WIDTH and len(unknown) <= _FEW_UNKNOWN:
 
         def by_one(entries: Sequence[Any], _: Any) -> Any:
-            return _selected_cells(dict(zip(unknown, entries, strict=True)), base, [(0, base.size)])
+            return _selected_cells(dict(zip(unknown, entries, strict=True)), base, [(0, base.size)], width)
 
         return staged(by_selects, by_one, lambda batch: batch > 1, given, dtype)
     if base.size > _NUM_CELLS:
@@ -131,8 +131,12 @@ def filled(flat: Sequence[Any], dtype: Any, width: int, inner: bool = False) -> 
     return staged(by_selects, by_stacking, is_tiny, given, dtype)
 
 
-def _selected_cells(entries: Mapping[int, Any], base: np.ndarray, groups: Sequence[tuple[int, int]]) -> Any:
-    """Single entries by number in a vector that is known elsewhere, by the number of the cell, group by group."""
+def _selected_cells(entries: Mapping[int, Any], base: np.ndarray, groups: Sequence[tuple[int, int]], width: int) -> Any:
+    """Single entries by number in a vector that is known elsewhere, by the number of the cell, group by group.
+
+    Groups of whole rows are joined as rows. As a vector that becomes rows afterwards, the place in the vector would be
+    computed for each cell, and the group and the row from it.
+    """
     parts = []
     for start, stop in groups:
         number = lax.iota(np.int32, stop - start)
@@ -141,7 +145,11 @@ def _selected_cells(entries: Mapping[int, Any], base: np.ndarray, groups: Sequen
             if start <= k < stop:
                 part = lax.select(lax.eq(number, np.int32(k - start)), jnp.broadcast_to(entry, part.shape), part)
         parts.append(part)
-    return lax.concatenate(parts, 0) if len(parts) > 1 else parts[0]
+    if len(parts) == 1:
+        return parts[0]
+    if all(start % width == 0 for start, _ in groups) and base.size % width == 0:
+        parts = [part.reshape((-1, width)) for part in parts]
+    return lax.concatenate(parts, 0).reshape(base.shape)
 
 
 def cuts(unknown: Sequence[int], size: int, width: int, most: int = _MOST_UNKNOWN) -> list[tuple[int, int]]:
