@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from elimax.emit.loop import is_selected
-from elimax.emit.model import DEFAULT, Counts, Machine, Prediction, Widths, Work
+from elimax.emit.model import DEFAULT, SELECT, Counts, Machine, Prediction, Widths, Work
 from elimax.emit.scalars import ScalarProgram
 from elimax.structure.dense_cells import cuts
 from elimax.structure.dense_lanes import NUM_STACKED
@@ -134,8 +134,8 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
     made = set(targets)
     known = _widths(program, (i for i, _ in _stretches(program.outputs) if i not in made))
     stacked = [ids for ids in program.outputs if not is_selected(program, ids)]
-    chosen = [ids for ids in program.outputs if is_selected(program, ids)]
-    between = [(i, length) for i, length in _stretches(stacked) if i not in made]
+    choices = _choices(program, made, [ids for ids in program.outputs if is_selected(program, ids)])
+    fillers = {(i, length) for i, length in _stretches(stacked) if i not in made}
     size = _widths(program, results)
     moved = _widths(
         program, [*(int(i) for ids in program.inputs for i in ids.flat), *(i for i in results if i in made)]
@@ -169,17 +169,17 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             joined=(whole,),
             kernels=1 + _arrays(program, made),
             moved=moved,
-            selects=_choices(program, made, chosen),
+            selects=choices,
             gathered=(0, 0),
             columns=columns,
             crowd=_crowd(program, {i: i for i in made}),
-            known=_widths(program, (i for i, _ in between)),
+            known=known,
             size=size,
             arrays=arrays,
-            fillers=len(set(between)),
+            fillers=len(fillers),
             looped=True,
             operations=operations,
-            weight=len(program.steps) + 3 * len(targets),
+            weight=len(program.steps) + 3 * len(targets) + SELECT * sum(choices),
             turn=operations,
         ),
     }
