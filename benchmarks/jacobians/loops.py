@@ -135,14 +135,7 @@ def measure(kind: str, name: str, dtype: str, batch: int, share: float) -> Row:
         variants[mode] = lambda compiled=compiled: compiled(*args)
     expected = jax.tree.leaves(variants["jacfwd"]())
     error = difference(jax.tree.leaves(variants[OURS]()), expected)
-    notes = [f"{TURNS} turns"]
-    call = in_c(kind, name, problem, args, batch)
-    if call is None:
-        notes.append("no C")
-    elif (gap := difference(call(), expected)) > 1e-3:
-        notes.append(f"C differs by {gap:.0e}")
-    else:
-        variants["C"] = call
+    notes = [f"{TURNS} turns", *machine_code.add(variants, in_c(kind, name, problem, args, batch), expected)]
     return timed((kind, name, dtype, batch), variants, share, "; ".join(notes), error)
 
 

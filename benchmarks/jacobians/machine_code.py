@@ -16,6 +16,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from benchmarks.jacobians.rows import difference
 
 import elimax
 from elimax import zoo
@@ -135,6 +136,16 @@ def repeated(step: Callable[..., Any], args: tuple[Any, ...], batch: int, turns:
         return outputs
 
     return repeat
+
+
+def add(variants: dict[str, Callable[[], Any]], call: Callable[[], Any] | None, expected: Any) -> list[str]:
+    """Put a call of C, if there is one and it gives what is expected, beside other variants; else say why not."""
+    if call is None:
+        return ["no C"]
+    if (gap := difference(call(), expected)) > 1e-3:
+        return [f"C differs by {gap:.0e}"]
+    variants["C"] = call
+    return []
 
 
 def emit(program: ScalarProgram) -> str | None:

@@ -69,15 +69,9 @@ def measure(name: str, dtype: str, batch: int, share: float, rivals: tuple[str, 
                 variants[f"{mode}, all last"] = _bound(jax.jit(jax.vmap(jacobian, -1, -1)), last)
     expected = jax.tree.leaves(variants["jacfwd"]())
     error = difference(jax.tree.leaves(variants[OURS]()), expected)
-    notes = []
+    notes: list[str] = []
     if "c" in rivals:
-        call = machine_code.compiled(problem, batch, args)
-        if call is None:
-            notes.append("no C")
-        elif (gap := difference(call(), expected)) > 1e-3:
-            notes.append(f"C differs by {gap:.0e}")
-        else:
-            variants["C"] = call
+        notes += machine_code.add(variants, machine_code.compiled(problem, batch, args), expected)
     if "sympy" in rivals:
         fun, note = sympy_code.jacobian(name)
         if fun is None:

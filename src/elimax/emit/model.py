@@ -239,7 +239,7 @@ class Prediction:
         return self.counts.at(self.machine, batch, looped)
 
     def joined(self, results: int) -> Prediction:
-        """The same where the kernels of so many results are joined with those that read them."""
+        """The same where kernels of so many results are joined with those that read them, vectorised up to `LARGE`."""
         kernels, work = max(0, self.counts.kernels - results), self.counts.work
         if self.counts.weight > LARGE:
             slow = (self.machine.scalar_32, self.machine.scalar_64)
