@@ -33,19 +33,19 @@ import elimax
 from elimax import zoo
 from elimax._jax import trace
 from elimax.cli.timing import compare
-from elimax.emit import kernel
 from elimax.emit.counting import count, recomputes
 from elimax.emit.machines import current
 from elimax.emit.model import Counts
 from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import ScalarProgram
+from elimax.emit.times import by_form
 
 SMALL = (
     "roe_flux_1d roe_flux_3d robot_arm_6dof human_heart_dipole propane_combustion black_scholes_jacobian lighthouse "
     "hole hires robertson rk4_pendulum steady_state_combustion"
 ).split()
 ORDERS = ("auto", "forward", "reverse", "markowitz")
-STEPS = 100
+STEPS = 1000
 """Turns of the loop around a program in looped cases."""
 
 
@@ -106,11 +106,9 @@ def scalar_program(name: str, dtype: str, order: str) -> ScalarProgram | None:
     return program if program is not None and program.steps else None
 
 
-def predict(program: ScalarProgram, counts: dict[str, Counts], batch: int, inside: bool) -> dict[str, float]:
+def predict(program: ScalarProgram, batch: int, inside: bool) -> dict[str, float]:
     """Nanoseconds by form."""
-    predicted = {form: c.at(current(), batch, inside) for form, c in counts.items()}
-    if inside and kernel.pays(program, batch) and kernel.fits(program, batch):
-        predicted["kernel"] = kernel.predict(program, current(), batch)
+    predicted = by_form(program, current(), batch, inside)
     return {form: 1e-9 * time for form, time in predicted.items()}
 
 
@@ -126,7 +124,7 @@ def measure(name: str, dtype: str, order: str, batch: int, inside: bool, share: 
     )
     variants = {}
     counts = count(program)
-    predicted = predict(program, counts, batch, inside)
+    predicted = predict(program, batch, inside)
     for form in predicted:
         fun = jax.vmap(elimax.jacobian(problem.fun, problem.argnums, order=order, form=form))
         compiled = jax.jit(looped(fun) if inside else fun)
@@ -153,7 +151,7 @@ def read(path: Path) -> list[Row]:
         program = scalar_program(data["problem"], data["dtype"], data["order"])
         assert program is not None
         counts = count(program)
-        predicted = predict(program, counts, data["batch"], data["looped"])
+        predicted = predict(program, data["batch"], data["looped"])
         if data["measured"].keys() <= predicted.keys():
             rows.append(Row(**{**data, "counts": counts, "predicted": {f: predicted[f] for f in data["measured"]}}))
     return rows

@@ -16,12 +16,13 @@ from benchmarks.jacobians.scalar import TASKS
 import elimax
 from elimax import zoo
 
-TURNS = 100
+TURNS = 1000
 NEWTON_TASKS, NEWTON_BATCHES = TASKS, (1, 8, 64)
 RUNGE_TASKS, RUNGE_BATCHES = ("robertson", "hires", "rk4_pendulum"), (1, 1000)
 STEP = 1e-4
 
-TOGETHER = "value_and_jacobian"
+TOGETHER, FUSED = "value_and_jacobian", "fuse"
+"""Variants beside `elimax.jacobian`: value and Jacobian in one call, and that with `elimax.fuse` around the loop."""
 
 Both = Callable[..., Callable[..., tuple[Any, Any]]]
 """From a function and argnums to a function that returns its value and Jacobian."""
@@ -129,12 +130,14 @@ def measure(kind: str, name: str, dtype: str, batch: int, share: float) -> Row:
     variants = {}
     ways = {mode: written_apart(maker) for mode, maker in (("jacfwd", jax.jacfwd), ("jacrev", jax.jacrev))}
     ways |= {OURS: written_apart(elimax.jacobian), TOGETHER: elimax.value_and_jacobian}
+    ways[FUSED] = elimax.value_and_jacobian
     for mode, both in ways.items():
         run = newton(problem, both) if kind == "newton" else runge(name, problem, both)
+        run = elimax.fuse(run) if mode == FUSED else run
         compiled = jax.jit(run if batch == 1 else jax.vmap(run))
         variants[mode] = lambda compiled=compiled: compiled(*args)
     expected = jax.tree.leaves(variants["jacfwd"]())
-    error = difference(jax.tree.leaves(variants[OURS]()), expected)
+    error = max(difference(jax.tree.leaves(variants[mode]()), expected) for mode in (OURS, TOGETHER, FUSED))
     notes = [f"{TURNS} turns", *machine_code.add(variants, in_c(kind, name, problem, args, batch), expected)]
     return timed((kind, name, dtype, batch), variants, share, "; ".join(notes), error)
 

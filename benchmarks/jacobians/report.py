@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from benchmarks import documents
 from benchmarks.jacobians import networks
-from benchmarks.jacobians.loops import TOGETHER
+from benchmarks.jacobians.loops import FUSED, TOGETHER
 from benchmarks.jacobians.rows import MODES, OURS, Row, machine, mean
 
 from elimax.viz.tables import seconds, table, to_markdown, to_text
@@ -31,13 +32,13 @@ def best_layout(row: Row) -> float:
 
 def over_c(row: Row) -> float:
     """Time of the best layout of elimax over that of C; below 1, elimax is faster."""
-    ours = min(t for name, t in row.seconds.items() if name.startswith((OURS, TOGETHER)))
+    ours = min(t for name, t in row.seconds.items() if name.startswith((OURS, TOGETHER, FUSED)))
     return ours / row.seconds["C"]
 
 
-def together(row: Row) -> float:
-    """Gain of value and Jacobian from one program over the better of JAX's modes; NaN where not measured."""
-    return row.better / row.gain.get(TOGETHER, math.nan)
+def of(row: Row, variant: str, over: float | None = None) -> float:
+    """Gain of a variant of ours over the better of JAX's modes, or over a gain given; NaN where not measured."""
+    return (row.better if over is None else over) / row.gain.get(variant, math.nan)
 
 
 def tables(rows: list[Row]) -> dict[str, tuple]:
@@ -126,21 +127,18 @@ def _aims(rows: list[Row]) -> tuple:
             3,
             lambda r, b=batch: r.batch == b,
         )
-        aim(
-            f"the same with `elimax.value_and_jacobian`, batch {batch}",
-            "newton",
-            together,
-            3,
-            lambda r, b=batch: r.batch == b,
-        )
+        for variant in (TOGETHER, FUSED):
+            aim(
+                f"the same with `elimax.{variant}`, batch {batch}",
+                "newton",
+                functools.partial(of, variant=variant),
+                3,
+                lambda r, b=batch: r.batch == b,
+            )
     aim("Runge-Kutta in a loop, over jacfwd", "runge", lambda r: r.gain["jacfwd"], 2, lambda r: True)
-    aim(
-        "the same with `elimax.value_and_jacobian`",
-        "runge",
-        lambda r: r.gain["jacfwd"] / r.gain.get(TOGETHER, math.nan),
-        2,
-        lambda r: True,
-    )
+    for variant in (TOGETHER, FUSED):
+        gain = functools.partial(lambda r, v: of(r, v, r.gain["jacfwd"]), v=variant)
+        aim(f"the same with `elimax.{variant}`", "runge", gain, 2, lambda r: True)
     aim("networks, each example: the least gain", "network", lambda r: r.better, NOISE, lambda r: True, over=min)
     aim("planning a large network, seconds", "planning", lambda r: r.seconds[OURS], 1, lambda r: True, False, max)
     fastest = {(r.problem, r.dtype): min(r.gain, key=r.seconds.__getitem__) for r in rows if r.part == "compile"}
@@ -200,18 +198,20 @@ def _loops(rows: list[Row]) -> tuple:
         "batch",
         OURS,
         TOGETHER,
+        FUSED,
         *MODES,
         "gain",
         "gain, together",
+        "gain, fused",
         "over C",
         "error",
     )
     cells = [
         (
             *(r.part, r.problem, r.dtype, r.batch),
-            *(seconds(r.seconds.get(mode)) for mode in (OURS, TOGETHER, *MODES)),
+            *(seconds(r.seconds.get(mode)) for mode in (OURS, TOGETHER, FUSED, *MODES)),
             f"{r.better:.2f}",
-            f"{together(r):.2f}" if TOGETHER in r.gain else "-",
+            *(f"{of(r, variant):.2f}" if variant in r.gain else "-" for variant in (TOGETHER, FUSED)),
             f"{1 / over_c(r):.2f}" if "C" in r.seconds else "-",
             f"{r.error:.0e}",
         )

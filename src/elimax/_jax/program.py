@@ -172,7 +172,9 @@ def bind(equation: Any) -> Callable[..., list[Any]]:
     return call
 
 
-def inline(closed: Any, active: Sequence[bool], expand: bool = True, keep: bool | None = None) -> Program:
+def inline(
+    closed: Any, active: Sequence[bool], expand: bool = True, keep: bool | None = None, staged: bool = True
+) -> Program:
     """Flatten a closed jaxpr.
 
     Args:
@@ -181,10 +183,11 @@ def inline(closed: Any, active: Sequence[bool], expand: bool = True, keep: bool 
       expand: whether ``custom_jvp`` rules are expanded; otherwise their calls stay single equations.
       keep: whether calls of ``custom_jvp`` functions stay where values are computed, so that their rules hold when the
         program is differentiated once more; None for programs of which something is active.
+      staged: whether staged programs are expanded.
     """
     if _called_names(closed.jaxpr) & MUTABLE:
         return whole(closed, active)
-    builder = _Builder(expand, any(active) if keep is None else keep)
+    builder = _Builder(expand, any(active) if keep is None else keep, staged)
     inputs = []
     for var, is_active in zip(closed.jaxpr.invars, active, strict=True):
         number = builder.new_value(var.aval)
@@ -221,9 +224,10 @@ def _called_names(jaxpr: Any) -> set[str]:
 class _Builder:
     """Collects the equations of nested jaxprs."""
 
-    def __init__(self, expand: bool, keep: bool = False) -> None:
+    def __init__(self, expand: bool, keep: bool = False, staged: bool = True) -> None:
         self._expand = expand
         self._keep = keep
+        self._staged = staged
         self.values: list[Value] = []
         self.constants: dict[int, Any] = {}
         self.literals: set[int] = set()
@@ -274,7 +278,7 @@ class _Builder:
         if name in directional.NAMES:
             avals = [atom.aval for atom in equation.invars]
             return self.run(directional.expanded(name, equation.params, avals), operands, linear)
-        if name == "elimax":
+        if name == "elimax" and self._staged:
             return self.run(expanded(equation.params, [atom.aval for atom in equation.invars]), operands, linear)
         if name in (PRODUCT, TRANSPOSITION) and operands[1].value in self.constants:
             found = self.entries(equation, operands, active, linear)

@@ -35,8 +35,7 @@ def replaced(closed: Any, replace: Replace) -> Any:
     if closed.effects or _called_names(closed.jaxpr) & MUTABLE:
         return closed
     walk = _Walk(replace)
-    avals = [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in closed.in_avals]
-    result = jax.make_jaxpr(lambda *args: walk.run(closed, args))(*avals)
+    result = jax.make_jaxpr(lambda *args: walk.run(closed, args))(*_shapes(closed))
     same = [(a.shape, a.dtype) for a in closed.out_avals] == [(a.shape, a.dtype) for a in result.out_avals]
     return result if walk.count and same else closed
 
@@ -75,33 +74,62 @@ class _Walk:
         """The equation with its bodies gone through; None if nothing changed."""
         name = equation.primitive.name
         if name == "scan" or name == "while" or name == "cond" or name in CALLS:
-            params, changed = dict(equation.params), False
-            for key, param in equation.params.items():
-                many = isinstance(param, tuple | list)
-                bodies = list(param) if many else [param]
-                if not bodies or not all(hasattr(getattr(b, "jaxpr", b), "eqns") for b in bodies):
-                    continue
-                new = [self._body(b) for b in bodies]
-                if any(a is not b for a, b in zip(new, bodies, strict=True)):
-                    changed = True
-                    params[key] = type(param)(new) if many else new[0]
-            return equation.replace(params=params) if changed else None
+            return rebodied(equation, self._body)
         return None
 
-    def _body(self, body: Any) -> Any:
-        """A jaxpr parameter gone through, of the same kind and with the same constants; the same if nothing changed."""
+    def _body(self, closed: Any) -> Any:
+        """A closed jaxpr gone through; the same if nothing changed."""
         walk = _Walk(self._replace)
-        closed = _closed(body)
-        avals = [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in closed.in_avals]
-        result = jax.make_jaxpr(lambda *args: walk.run(closed, args))(*avals)
-        same = [(a.shape, a.dtype, a.weak_type) for a in closed.out_avals] == [
-            (a.shape, a.dtype, a.weak_type) for a in result.out_avals
-        ]
-        open_one = not hasattr(body, "consts")
-        if not walk.count or not same or (open_one and result.consts):
-            return body
+        result = jax.make_jaxpr(lambda *args: walk.run(closed, args))(*_shapes(closed))
+        if not walk.count or not _alike(closed, result):
+            return closed
         self.count += walk.count
-        return result.jaxpr if open_one else result
+        return result
+
+
+def rebodied(equation: Any, change: Callable[[Any], Any], keys: Sequence[str] | None = None) -> Any:
+    """An equation with the jaxprs among its parameters changed; None if none of them was.
+
+    Args:
+      equation: of a loop, a branch or a call.
+      change: gives another closed jaxpr for a closed jaxpr, or the very same. One whose results are of other types, or
+        that has constants where none can be kept, is not taken.
+      keys: names of the parameters that may change, by default all.
+    """
+    params, changed = dict(equation.params), False
+    for key in equation.params if keys is None else keys:
+        param = equation.params[key]
+        many = isinstance(param, tuple | list)
+        bodies = list(param) if many else [param]
+        if not bodies or not all(hasattr(getattr(b, "jaxpr", b), "eqns") for b in bodies):
+            continue
+        new = [_changed(b, change) for b in bodies]
+        if any(a is not b for a, b in zip(new, bodies, strict=True)):
+            changed = True
+            params[key] = type(param)(new) if many else new[0]
+    return equation.replace(params=params) if changed else None
+
+
+def _changed(body: Any, change: Callable[[Any], Any]) -> Any:
+    """A jaxpr parameter changed, of the same kind; the same if nothing changed."""
+    closed = _closed(body)
+    result = change(closed)
+    open_one = not hasattr(body, "consts")
+    if result is closed or not _alike(closed, result) or (open_one and result.consts):
+        return body
+    return result.jaxpr if open_one else result
+
+
+def _alike(closed: Any, other: Any) -> bool:
+    """Whether results of two closed jaxprs are of the same types."""
+    return [(a.shape, a.dtype, a.weak_type) for a in closed.out_avals] == [
+        (a.shape, a.dtype, a.weak_type) for a in other.out_avals
+    ]
+
+
+def _shapes(closed: Any) -> list[jax.ShapeDtypeStruct]:
+    """Stand-ins for the arguments of a closed jaxpr."""
+    return [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in closed.in_avals]
 
 
 def walked(closed: Any, args: Sequence[Any], evaluate: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from elimax.api.coarsen import coarsen
 from elimax.api.first_order import jacobian, value_and_jacobian
+from elimax.api.fusion import fuse
 from elimax.api.patterns import Bands, BlockSparsity, Sparsity
 from elimax.api.planning import plan
 from elimax.api.second_order import hessian
@@ -15,6 +16,7 @@ __all__ = [
     "Sparsity",
     "VerificationReport",
     "coarsen",
+    "fuse",
     "hessian",
     "jacobian",
     "plan",

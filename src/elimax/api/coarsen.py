@@ -13,15 +13,15 @@ import numpy as np
 
 import elimax.coarsen  # noqa: F401  # loaded later, the room would take the place of the function of that name
 from elimax import execute
-from elimax._jax import trace
 from elimax._jax.aligned import aligned
 from elimax._jax.program import has_symbolic_shapes
-from elimax._jax.staged import is_local, lift
+from elimax._jax.staged import is_local
 from elimax.api.argnums import normalise_argnums
 from elimax.api.fallback import NEEDS_VALUES
 from elimax.api.first_order import trips_of
 from elimax.api.metadata import check_callable, function_name, wraps
-from elimax.errors import ArgnumsError, ArgumentError, ElimaxWarning
+from elimax.api.traced_call import TracedCall, bound_positions
+from elimax.errors import ElimaxWarning
 from elimax.execute.coarse import Decision, Segment
 
 WHEN = ("auto", "always")
@@ -144,15 +144,7 @@ class Coarsened:
 
     def bound(self, args: tuple[Any, ...]) -> set[int]:
         """Positions of the static arguments of a call."""
-        positions = set()
-        for number in self._static:
-            if not -len(args) <= number < len(args):
-                raise ArgnumsError(
-                    f"static_argnums={self._static!r} names positional argument {number}, but {self.name} was called "
-                    f"with {len(args)} positional argument(s)."
-                )
-            positions.add(number % len(args))
-        return positions
+        return bound_positions(self._static, args, self.name)
 
     def segment(self, closed: Any) -> Segment:
         """The traced function."""
@@ -174,65 +166,42 @@ class Coarsened:
         )
 
 
-class _Call:
-    """One call: the function is traced, and what it closes over becomes operands in front of the arguments."""
+class _Call(TracedCall):
+    """One call of a coarsened function."""
 
     def __init__(self, coarsened: Coarsened, args: tuple[Any, ...], kwargs: dict[str, Any]):
+        super().__init__(coarsened.fun, coarsened.name, coarsened.bound(args), args, kwargs)
         self._coarsened = coarsened
-        static = coarsened.bound(args)
-        dynamic = [a for k, a in enumerate(args) if k not in static]
-        self._positions = [k for k in range(len(args)) if k not in static]
-        paths, tree = jax.tree_util.tree_flatten_with_path((dynamic, kwargs))
-        self._paths = [path for path, _ in paths]
-        leaves = [_operand(leaf, path, self._positions, coarsened.name) for path, leaf in paths]
-        trees: list[Any] = []
-
-        def flat(*leaves: Any) -> list[Any]:
-            chosen, keywords = jax.tree.unflatten(tree, leaves)
-            supply = iter(chosen)
-            full = [a if k in static else next(supply) for k, a in enumerate(args)]
-            results, out_tree = jax.tree_util.tree_flatten_with_path(coarsened.fun(*full, **keywords))
-            trees.append(out_tree)
-            return [_result(x, path, coarsened.name) for path, x in results]
-
-        closed = trace(flat, leaves)
-        self.out_tree = trees[-1]
-        self._num_leaves = len(leaves)
-        self._closed, self._operands = lift(closed, leaves)
-
-    def unflatten(self, results: Sequence[Any]) -> Any:
-        """Results with the tree of the function's output."""
-        return jax.tree.unflatten(self.out_tree, results)
 
     def evaluate(self) -> list[Any]:
         """Results, with a derivative of their own unless that cannot pay whatever is differentiated."""
-        segment = self._coarsened.segment(self._closed)
+        segment = self._coarsened.segment(self.closed)
         if self._alone() is not None:
-            return segment(*self._operands)
-        return list(_with_derivative(segment)(*self._operands))
+            return segment(*self.operands)
+        return list(_with_derivative(segment)(*self.operands))
 
     def decision(self, positions: Sequence[int]) -> Decision:
         alone = self._alone()
         if alone is not None:
             return Decision(False, alone)
-        captured = len(self._operands) - self._num_leaves
+        captured = len(self.operands) - self.num_leaves
         wanted = [False] * captured + [
-            path[0].idx == 0 and self._positions[path[1].idx] in positions for path in self._paths
+            path[0].idx == 0 and self.positions[path[1].idx] in positions for path in self.paths
         ]
-        inexact = [jnp.issubdtype(x.dtype, jnp.inexact) for x in self._closed.in_avals]
+        inexact = [jnp.issubdtype(x.dtype, jnp.inexact) for x in self.closed.in_avals]
         active = [a and b for a, b in zip(wanted, inexact, strict=True)]
         if not any(active):
             return Decision(False, "none of the arguments carries a derivative")
-        return self._coarsened.segment(self._closed).decide(active)[0]
+        return self._coarsened.segment(self.closed).decide(active)[0]
 
     def _alone(self) -> str | None:
         """Why the function is left alone whatever is differentiated."""
-        closed = self._closed
+        closed = self.closed
         if closed.effects:
             return "it has side effects: " + ", ".join(sorted({type(e).__name__ for e in closed.effects}))
         if has_symbolic_shapes(closed):
             return "shapes are symbolic"
-        if not all(isinstance(x, jax.ShapeDtypeStruct) or is_local(x) for x in self._operands):
+        if not all(isinstance(x, jax.ShapeDtypeStruct) or is_local(x) for x in self.operands):
             return "arguments are spread over a mesh"
         if not any(jnp.issubdtype(a.dtype, jnp.inexact) for a in closed.in_avals):
             return "none of its arguments carries a derivative"
@@ -264,25 +233,3 @@ def _zeros(result: Any) -> Any:
     if jnp.issubdtype(aval.dtype, jnp.inexact):
         return jnp.zeros(aval.shape, aval.dtype)
     return np.zeros(aval.shape, jax.dtypes.float0)
-
-
-def _operand(leaf: Any, path: Any, positions: Sequence[int], name: str) -> Any:
-    try:
-        return leaf if isinstance(leaf, jax.ShapeDtypeStruct) else jnp.asarray(leaf)
-    except TypeError as error:
-        place = path[1]
-        where = positions[place.idx] if path[0].idx == 0 else repr(place.key)
-        raise ArgumentError(
-            f"Argument {where}{jax.tree_util.keystr(path[2:])} of {name} is {leaf!r} of type {type(leaf).__name__}, "
-            "which is not an array or number. Name arguments that are no arrays in static_argnums."
-        ) from error
-
-
-def _result(value: Any, path: Any, name: str) -> Any:
-    try:
-        return jnp.asarray(value)
-    except TypeError as error:
-        raise ArgumentError(
-            f"{name} returned {type(value).__name__} at {jax.tree_util.keystr(path) or '(the result)'}, which is not "
-            "an array or number. Return arrays alone."
-        ) from error

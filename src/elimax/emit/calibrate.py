@@ -17,7 +17,7 @@ from elimax.emit.samples import Case, cases
 from elimax.emit.scalarise import scalarise
 
 FORMS = ("plain", "loop")
-TURNS = 50
+TURNS = 200
 """Turns of the loop around a program."""
 
 SHARE = 0.03

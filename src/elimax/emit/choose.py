@@ -14,6 +14,7 @@ from elimax.emit import kernel
 from elimax.emit.counting import moved, predict, recomputes
 from elimax.emit.loop import loop
 from elimax.emit.machines import current
+from elimax.emit.parts import Parts, parts
 from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import ScalarProgram
 from elimax.emit.vectorise import vectorise
@@ -60,11 +61,18 @@ def staged_call(
         found = scalarise(some)
         return functools.partial(choose, found, form, elementary) if found is not None and found.computed else None
 
-    own = functools.partial(choose, program, form, elementary)
+    own = functools.partial(choose, program, form, elementary, parts=parts(closed) if form == "auto" else None)
     return stage(name, closed, own, operands, batch_last=batch_last, narrow=narrow)
 
 
-def choose(program: ScalarProgram, form: str, elementary: str, place: Place, is_part: bool = False) -> Form | None:
+def choose(
+    program: ScalarProgram,
+    form: str,
+    elementary: str,
+    place: Place,
+    is_part: bool = False,
+    parts: Parts | None = None,
+) -> Form | None:
     """The form of a program for a place; None for the plain one.
 
     Args:
@@ -73,6 +81,7 @@ def choose(program: ScalarProgram, form: str, elementary: str, place: Place, is_
       elementary: one of `elimax.emit.ELEMENTARY`.
       place: where it runs.
       is_part: whether its results are read by the rest of a larger program, into which the plain form is joined.
+      parts: of its plain form, if there are staged programs in it.
     """
     batch, behind = math.prod(place.sizes), bool(place.batch) and place.batch_last
     if batch == 0 or form == "plain" or (form == "auto" and place.platform != "cpu"):
@@ -83,6 +92,8 @@ def choose(program: ScalarProgram, form: str, elementary: str, place: Place, is_
         if is_part:
             forms["plain"] = forms["plain"].joined(len(program.outputs))
         times = {name: form.at(batch, place.looped) for name, form in forms.items()}
+        if parts is not None:
+            times["plain"] = parts.at(machine, batch, place.looped)
         parted = 2 * batch * moved(program, machine) if is_part else 0.0
         times["loop"] += parted
         if elementary == "vector":

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from elimax.emit.loop import is_selected
-from elimax.emit.model import DEFAULT, SELECT, Counts, Machine, Prediction, Widths, Work
+from elimax.emit.model import DEFAULT, READERS, SELECT, Counts, Machine, Prediction, Widths, Work
 from elimax.emit.scalars import ScalarProgram
 from elimax.structure.dense_cells import cuts
 from elimax.structure.dense_lanes import NUM_STACKED
@@ -115,6 +115,7 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
     scalars = {int(ids) for ids in program.outputs if not ids.ndim} & set(targets)
     readers = _readers(sorted(scalars - kept))
     cells = [[root] for root in roots if root in kept or root not in scalars]
+    shared = [own for own in cells if own[0] in kept]
 
     def kernels(groups: Sequence[Sequence[int]]) -> tuple[Work, ...]:
         """Work of the kernels that compute a group of numbers each.
@@ -130,6 +131,8 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
         whole.extend(zip(apart, _cones(program, apart, kept), strict=True))
         return tuple(_work(program, cone, times.get(own[0], 1)) for own, cone in whole)
 
+    single = [work.apart() for work in kernels([own for own in cells if own[0] not in kept])]
+    merged = {k for own in _cones(program, readers + shared, set()) for k in own}
     results = [int(i) for ids in program.outputs for i in ids.flat]
     made = set(targets)
     known = _widths(program, (i for i, _ in _stretches(program.outputs) if i not in made))
@@ -144,11 +147,17 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
     operations = sum(EXPANDED.get(step.name, 1) for step in program.steps) + 6 * len(targets)
     columns = _widths(program, targets)
     whole = work_of(program)
+    groups = readers + cells
+    accessed = _bytes(program, [i for own in _read(program, groups, kept) for i in own])
+    accessed += _bytes(program, [i for own in groups for i in own])
+    inputs = [int(i) for ids in program.inputs for i in ids.flat]
+    around = _bytes(program, inputs) + READERS * _bytes(program, results)
     arrays = tuple(sum(program.dtypes[int(i)].itemsize for i in ids.flat) for ids in program.outputs)
     return {
         "plain": Counts(
             work=kernels(readers + _neighbours(program, kept, times)),
-            joined=kernels(readers + cells),
+            joined=(*kernels(readers + shared), *single),
+            merged=(_work(program, sorted(merged)), *single),
             kernels=len({origins[i] for i in kept}) + pieces,
             moved=moved,
             selects=selects,
@@ -162,11 +171,15 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             looped=False,
             operations=0,
             weight=sum(map(len, _cones(program, [[root] for root in roots], kept))) + 6 * len(results),
-            turn=len(program.steps),
+            turn=0,
+            launches=len({origins[i] for i in kept}) + pieces - len(scalars),
+            bound=0,
+            accessed=around + accessed,
         ),
         "loop": Counts(
             work=(whole,),
             joined=(whole,),
+            merged=(whole,),
             kernels=1 + _arrays(program, made),
             moved=moved,
             selects=choices,
@@ -180,7 +193,11 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             looped=True,
             operations=operations,
             weight=len(program.steps) + 3 * len(targets) + SELECT * sum(choices),
-            turn=operations,
+            turn=len(program.steps),
+            launches=1 + _arrays(program, made, 2),
+            bound=len(program.inputs) + len(targets),
+            accessed=around
+            + _bytes(program, [*inputs, *targets, *(i for ids in program.outputs if ids.size > 1 for i in ids.flat)]),
         ),
     }
 
@@ -269,9 +286,24 @@ def _times(program: ScalarProgram, origins: Mapping[int, int]) -> dict[int, int]
     return times
 
 
-def _arrays(program: ScalarProgram, made: set[int]) -> int:
-    """Results with an element that is computed: each has a kernel."""
-    return sum(any(int(i) in made for i in ids.flat) for ids in program.outputs)
+def _arrays(program: ScalarProgram, made: set[int], least: int = 1) -> int:
+    """Results of so many elements with one that is computed: each has a kernel."""
+    return sum(ids.size >= least and any(int(i) in made for i in ids.flat) for ids in program.outputs)
+
+
+def _bytes(program: ScalarProgram, numbers: Iterable[int]) -> int:
+    return sum(program.dtypes[int(i)].itemsize for i in numbers)
+
+
+def _read(program: ScalarProgram, groups: Sequence[Sequence[int]], kept: set[int]) -> list[set[int]]:
+    """For each group of numbers what the kernel that computes it reads: arguments, and numbers that are kept."""
+    made = {step.result for step in program.steps}
+    found = []
+    for cone in _cones(program, groups, kept):
+        own = {program.steps[k].result for k in cone}
+        read = {i for k in cone for i in program.steps[k].operands} - own
+        found.append({i for i in read if i in kept or (i not in made and i not in program.constants)})
+    return found
 
 
 def _is_parted(program: ScalarProgram, group: Sequence[int], cone: Sequence[int], kept: set[int]) -> bool:

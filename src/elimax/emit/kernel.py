@@ -21,7 +21,7 @@ from jax import lax
 
 from elimax._jax.calls import one_kernel
 from elimax.emit.counting import work_of
-from elimax.emit.model import Machine
+from elimax.emit.model import LARGE, READERS, Machine, is_small
 from elimax.emit.scalars import ScalarProgram, columns, evaluate
 
 MAX_SIZE = 128
@@ -30,20 +30,27 @@ MAX_SIZE = 128
 MAX_COST = 200_000
 """XLA shares what costs more, as it counts, among cores, and cannot do that within a kernel: compilation fails."""
 
-START = 60.0
+START = 250.0
 """Nanoseconds for starting the kernel in a loop."""
 
-ARGUMENT = 15.0
+ARGUMENT = 25.0
 """Nanoseconds for each argument, which is copied: see `elimax._jax.calls.one_kernel`."""
 
 CHOSEN = 0.025
 """Nanoseconds for choosing one of two numbers of 64 bits, half of that for shorter ones."""
+
+WHOLE = 2
+"""With more result arrays, too much is accessed for the loop around to be one kernel itself."""
 
 CUT = 45.0
 """Nanoseconds for each result array, if there are more: it is cut out of the array of all results, for each reader."""
 
 SLOWDOWN = (8.0, 3.0)
 """How much longer arithmetic takes than in a vectorised loop, for one point and for more of them."""
+
+
+SPILLED = 2.0
+"""How much longer still it takes if there are more operations than `elimax.emit.model.LARGE`."""
 
 
 def fits(program: ScalarProgram, batch: int = 1, behind: bool = False) -> bool:
@@ -79,11 +86,15 @@ def predict(program: ScalarProgram, machine: Machine, batch: int) -> float:
     """
     work, size, count = work_of(program), _size(program), len(program.outputs)
     unit, call = (machine.unit_64, machine.called_64) if work.wide else (machine.unit_32, machine.called_32)
-    slower = SLOWDOWN[batch > 1]
+    slower = SLOWDOWN[batch > 1] * (SPILLED if len(program.steps) > LARGE else 1.0)
     arithmetic = slower * (work.cheap + machine.series * work.series) + min(slower, 2.0) * machine.slow * work.slow
     choosing = CHOSEN * (1.0 if work.wide else 0.5) * size * size
-    start = START + ARGUMENT * len(program.inputs)
-    return start + batch * (unit * arithmetic + call * work.called + choosing) + (CUT * count if count > 1 else 0.0)
+    number = 8 if work.wide else 4
+    accessed = number * (sum(ids.size for ids in program.inputs) + (1 + READERS) * size)
+    start = START + ARGUMENT * len(program.inputs) + (CUT * count if count > 1 else 0.0)
+    if count <= WHOLE and is_small(batch * accessed):
+        start = 0.0
+    return start + batch * (unit * arithmetic + call * work.called + choosing)
 
 
 def kernel(

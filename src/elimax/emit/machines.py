@@ -22,7 +22,7 @@ from elimax.plan.cache import folder
 from elimax.plan.files import set_aside, write_atomically
 
 FORMAT = "elimax machine"
-VERSION = 1
+VERSION = 2
 """Changes whenever the meaning of a weight does."""
 
 

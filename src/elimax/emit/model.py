@@ -42,11 +42,25 @@ LARGE = 700
 GATHER = 7
 """How many times as long as an element in its order one takes that is read or written at a place in a table."""
 
+SMALL = 1024
+"""XLA makes one kernel of a loop that accesses fewer bytes at each turn, and starts none there."""
+
+APART = 8.0
+"""How much longer operations take in a kernel that computes each element of a result in another way."""
+
+READERS = 4
+"""How often the results of a program are taken to be read in a loop by what is around it."""
+
 SELECT = 2
 """Operations of a select: comparing places, and choosing."""
 
 REPEATED = 1.1
 """How much longer the plain form takes in a loop: what reads its results there computes parts of them again."""
+
+
+def is_small(accessed: int) -> bool:
+    """Whether a loop that accesses so many bytes at each turn, as far as is known, is one kernel."""
+    return accessed < SMALL
 
 
 def cores() -> int:
@@ -81,8 +95,10 @@ class Machine:
       spread: handing out kernels one by one, as happens to `MANY` kernels or more on arrays that are not tiny.
       kernel: starting one kernel from there.
       operation: one operation in the body of the loop form, at each call from there.
-      turn: one operation at each turn of a loop around it, whatever the batch.
+      turn: one operation of the loop form at each turn of a loop around it, whatever the batch.
       start: starting one kernel there.
+      bound: each array that the kernel of the loop form has there.
+      folded: the loop form in a loop that is one kernel.
       page: touching one page of fresh memory.
       fork: sharing the work of one kernel among cores.
       threads: cores that share the work of a kernel outside of loops.
@@ -110,8 +126,10 @@ class Machine:
     spread: float = 12_000.0
     kernel: float = 860.0
     operation: float = 77.0
-    turn: float = 2.5
-    start: float = 4.0
+    turn: float = 0.3
+    start: float = 50.0
+    bound: float = 9.0
+    folded: float = 60.0
     page: float = 450.0
     fork: float = 20_000.0
     threads: int = dataclasses.field(default_factory=cores)
@@ -136,9 +154,13 @@ class Work:
 
     wide: bool
     cheap: float
-    slow: int
+    slow: float
     series: float
     called: float
+
+    def apart(self) -> Work:
+        """The same where each element of a result is computed in a way of its own."""
+        return dataclasses.replace(self, cheap=APART * self.cheap, slow=2 * self.slow, series=APART * self.series)
 
     def at(self, machine: Machine) -> float:
         """Nanoseconds."""
@@ -161,7 +183,8 @@ class Counts:
 
     Attributes:
       work: of its kernels.
-      joined: the same for several points in a loop.
+      joined: the same in a loop.
+      merged: the same in a loop that is one kernel as a whole, where what several need is computed once.
       kernels: their number.
       moved: arguments and computed results, elements of them by width.
       selects: choices of a number for a place, by width.
@@ -176,10 +199,14 @@ class Counts:
       operations: in the body of the loop form, of no interest otherwise.
       weight: operations on one element of the batch as XLA counts them.
       turn: operations at each turn of a loop around it.
+      launches: kernels at each turn of a loop around it, but for those of whoever reads scalar results.
+      bound: arrays of the kernel of the loop form.
+      accessed: bytes that these read and write for one point.
     """
 
     work: tuple[Work, ...]
     joined: tuple[Work, ...]
+    merged: tuple[Work, ...]
     kernels: int
     moved: Widths
     selects: Widths
@@ -194,6 +221,9 @@ class Counts:
     operations: int
     weight: int
     turn: int
+    launches: int
+    bound: int
+    accessed: int
 
     def at(self, machine: Machine, batch: int, looped: bool) -> float:
         """Nanoseconds for a batch, alone or in the body of a loop."""
@@ -206,10 +236,15 @@ class Counts:
         moved += GATHER * _dot(elements, self.gathered)
         moved += SELECT * _dot((machine.unit_32, machine.unit_64), self.selects)
         moved += _dot((crowd[0] * machine.crowd_32, crowd[1] * machine.crowd_64), self.crowd)
-        works = self.joined if looped and batch > 1 else self.work
+        whole = looped and is_small(batch * self.accessed)
+        works = self.merged if whole else self.joined if looped else self.work
         work = batch * (sum(w.at(machine) for w in works) + moved + known)
         if looped:
-            time = work + machine.turn * self.turn + machine.start * self.kernels
+            time = work + machine.turn * self.turn
+            if whole:
+                time += machine.folded * self.looped
+            else:
+                time += machine.start * self.launches + machine.bound * self.bound
             return time if self.looped else REPEATED * time
         kernels = self.kernels + self.fillers
         work += machine.page / PAGE * sum(batch * size for size in self.arrays if batch * size > HEAP)

@@ -78,7 +78,8 @@ MOVES: dict[str, Callable[[dict[str, Any], tuple[int, ...], Sequence[Ids]], list
 INDEXED = frozenset(["gather", "dynamic_slice", "dynamic_update_slice", "scatter"])
 """Operations that move elements to or from places given by index operands; those have to be known."""
 
-_DATA = {"gather": (0,), "dynamic_slice": (0,), "dynamic_update_slice": (0, 1), "scatter": (0, 2)}
+DATA = {"gather": (0,), "dynamic_slice": (0,), "dynamic_update_slice": (0, 1), "scatter": (0, 2)}
+"""Positions of the operands of these that are moved; the others say where."""
 
 
 def indexed(equation: Equation, ids: Sequence[Ids], known: Sequence[np.ndarray | None]) -> list[Ids]:
@@ -92,7 +93,7 @@ def indexed(equation: Equation, ids: Sequence[Ids], known: Sequence[np.ndarray |
     Raises:
       NotScalar: a place is not known, or lies outside and reads a filler.
     """
-    data = _DATA[equation.name]
+    data = DATA[equation.name]
     if any(value is None for k, value in enumerate(known) if k not in data):
         raise NotScalar
 

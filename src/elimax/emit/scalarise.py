@@ -17,7 +17,7 @@ from jax.core import Tracer
 from elimax._jax import Equation, Program, inline
 from elimax._jax.program import CALLS
 from elimax._jax.replaced import called, pruned
-from elimax.emit.movements import INDEXED, MOVES, destinations, indexed
+from elimax.emit.movements import DATA, INDEXED, MOVES, destinations, indexed
 from elimax.emit.scalars import MAX_STEPS, Builder, NotScalar, ScalarProgram, TooLarge
 
 ELEMENTWISE = frozenset(
@@ -93,7 +93,7 @@ def scalarise_program(program: Program) -> ScalarProgram | None:
 def _attempt(program: Program) -> ScalarProgram | str:
     used = {*program.constants, *(r.value for r in (*program.inputs, *program.outputs))}
     used |= {r.value for equation in program.equations for r in (*equation.inputs, *equation.outputs)}
-    if not all(_plain(program.values[v].dtype) for v in used):
+    if not all(is_plain(program.values[v].dtype) for v in used):
         return "some numbers are neither real numbers of 32 or 64 bits nor integers"
     scalariser = _Scalariser(program)
     try:
@@ -104,7 +104,22 @@ def _attempt(program: Program) -> ScalarProgram | str:
         return f"{scalariser.current} cannot be taken apart into operations on scalars"
 
 
-def _plain(dtype: Any) -> bool:
+def is_simple(name: str, known: Sequence[bool]) -> bool:
+    """Whether an operation can be taken apart into operations on scalars.
+
+    Args:
+      name: of its primitive.
+      known: which of its operands are known beforehand; places in tables have to be.
+    """
+    if name in INDEXED:
+        return all(is_known or k in DATA[name] for k, is_known in enumerate(known))
+    if name in ("scatter-add", "scatter_add"):
+        return all(known[1:2])
+    others = ("dot_general", "iota", "bitcast_convert_type")
+    return name in ELEMENTWISE or name in MOVES or name in _FOLDS or name in others
+
+
+def is_plain(dtype: Any) -> bool:
     """Whether a dtype is boolean, an integer, or a real number of 32 or 64 bits."""
     if dtype is None or jnp.issubdtype(dtype, jax.dtypes.extended):
         return False

@@ -2,6 +2,7 @@
 
 from elimax.emit import ELEMENTARY, FORMS, LAYOUTS
 from elimax.execute.evaluate import Evaluation, evaluate
+from elimax.execute.fusing import fused
 from elimax.execute.layout import OUTPUTS
 from elimax.execute.pattern import BlockPattern, pattern_for
 from elimax.execute.planning import linearisation_for, plan_for
@@ -16,6 +17,7 @@ __all__ = [
     "Evaluation",
     "Symmetry",
     "evaluate",
+    "fused",
     "linearisation_for",
     "pattern_for",
     "plan_for",

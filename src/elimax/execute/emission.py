@@ -85,7 +85,13 @@ def _traced(emit: Callable[..., Any], inputs: Sequence[Any]) -> tuple[Any, Calla
     return closed, filled
 
 
-def emitted_alone(fun: Callable[..., list[Any]], args: Sequence[Any], fixed: Sequence[bool] | None = None) -> list[Any]:
+def emitted_alone(
+    fun: Callable[..., list[Any]],
+    args: Sequence[Any],
+    fixed: Sequence[bool] | None = None,
+    form: str = "auto",
+    elementary: str = "exact",
+) -> list[Any]:
     """The results of a function, such as a turn of a loop, in the form that suits the place where it runs.
 
     Args:
@@ -93,15 +99,17 @@ def emitted_alone(fun: Callable[..., list[Any]], args: Sequence[Any], fixed: Seq
       args: arrays.
       fixed: which of them are the same at every turn. XLA moves what depends on these alone out of the loop, in the
         plain form only, which is taken if that is half of the slow operations.
+      form: one of `elimax.emit.FORMS`.
+      elementary: one of `elimax.emit.ELEMENTARY`.
     """
     closed = trace(fun, args)
-    if fixed is not None:
+    if fixed is not None and form == "auto":
         early, total = elements(closed, fixed, _slow)
         if early and 2 * early >= total:
             return list(as_function(closed)(*args))
-    found = staged_call("turn", closed, args, "auto", "batch-first", "exact")
+    found = staged_call("turn", closed, args, form, "batch-first", elementary)
     if found is None:
-        found = laned_call("turn", closed, args, "auto", "batch-first")
+        found = laned_call("turn", closed, args, form, "batch-first", elementary)
     return list(as_function(closed)(*args) if found is None else found)
 
 

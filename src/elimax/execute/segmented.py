@@ -17,11 +17,11 @@ from typing import Any
 from elimax._jax import Program
 from elimax.coarsen.dynamic import LARGEST
 from elimax.coarsen.join import Coarsened, Part, coarsened, recoarsened
-from elimax.emit import kernel
 from elimax.emit.counting import predict
 from elimax.emit.machines import current
 from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import MAX_STEPS
+from elimax.emit.times import by_form
 from elimax.execute.modes import traced
 from elimax.execute.promise import LEAST, hopeful, promise
 from elimax.execute.segment_counts import Counted, applied, chosen, counted, rows
@@ -241,9 +241,7 @@ def _work(emitted: Callable[..., Any], inputs: Sequence[Any]) -> Work | None:
     forms = predict(program, machine)
     places = []
     for batch, looped in PLACES:
-        times = {name: form.at(batch, looped) for name, form in forms.items()}
-        if looped and kernel.fits(program):
-            times["kernel"] = kernel.predict(program, machine, batch)
+        times = by_form(program, machine, batch, looped)
         places.append(min(times.items(), key=lambda item: item[1]))
     products = sum(step.name == "mul" for step in program.steps)
     time = sum(form.at(BATCH, False) for form in forms.values())
