@@ -14,6 +14,7 @@ from elimax.emit import kernel
 from elimax.emit.counting import moved, predict, recomputes
 from elimax.emit.loop import loop
 from elimax.emit.machines import current
+from elimax.emit.model import is_small
 from elimax.emit.parts import Parts, parts
 from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import ScalarProgram
@@ -92,7 +93,8 @@ def choose(
         if is_part:
             forms["plain"] = forms["plain"].joined(len(program.outputs))
         times = {name: form.at(batch, place.looped) for name, form in forms.items()}
-        if parts is not None:
+        whole = place.looped and is_small(batch * forms["plain"].counts.accessed)
+        if parts is not None and not whole:
             times["plain"] = parts.at(machine, batch, place.looped)
         parted = 2 * batch * moved(program, machine) if is_part else 0.0
         times["loop"] += parted

@@ -131,6 +131,15 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
         whole.extend(zip(apart, _cones(program, apart, kept), strict=True))
         return tuple(_work(program, cone, times.get(own[0], 1)) for own, cone in whole)
 
+    def chosen(groups: Sequence[Sequence[int]]) -> tuple[Work, ...]:
+        """The same, where results of several operations in a group are chosen among, one element after the other."""
+        many = [len({origins[i] for i in own}) > 1 for own in groups]
+        return tuple(
+            work.apart() if is_many else work
+            for own, is_many in zip(groups, many, strict=True)
+            for work in kernels([own])
+        )
+
     single = [work.apart() for work in kernels([own for own in cells if own[0] not in kept])]
     merged = {k for own in _cones(program, readers + shared, set()) for k in own}
     results = [int(i) for ids in program.outputs for i in ids.flat]
@@ -155,7 +164,7 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
     arrays = tuple(sum(program.dtypes[int(i)].itemsize for i in ids.flat) for ids in program.outputs)
     return {
         "plain": Counts(
-            work=kernels(readers + _neighbours(program, kept, times)),
+            work=(*kernels(readers), *chosen(_neighbours(program, kept, times))),
             joined=(*kernels(readers + shared), *single),
             merged=(_work(program, sorted(merged)), *single),
             kernels=len({origins[i] for i in kept}) + pieces,
