@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:  # run as a folder, not as a module
     sys.path.insert(0, str(ROOT))
 
-PARTS = ("scalar", "newton", "runge", "network", "planning", "compile")
+PARTS = ("scalar", "vector", "newton", "runge", "network", "planning", "compile")
 QUICK_TASKS = ("roe_flux_1d", "human_heart_dipole", "hires")
 
 
@@ -50,6 +50,7 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, str, str, int]]:
 
     known = {
         "scalar": (scalar.TASKS, scalar.BATCHES),
+        "vector": (scalar.VECTOR_TASKS, scalar.BATCHES),
         "newton": (loops.NEWTON_TASKS, loops.NEWTON_BATCHES),
         "runge": (loops.RUNGE_TASKS, loops.RUNGE_BATCHES),
         "network": (networks.NETWORKS, (networks.BATCH,)),
@@ -60,7 +61,7 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, str, str, int]]:
     default = ("scalar",) if options.problem and not options.part else PARTS
     for part in options.part or default:
         tasks, batches = known[part]
-        if quick and part in ("scalar", "newton", "compile"):
+        if quick and part in ("scalar", "vector", "newton", "compile"):
             tasks, batches = QUICK_TASKS, batches[:: max(1, len(batches) - 1)]
         # Scalar tasks can be any of the zoo; other parts know their own names alone.
         asked = [n for n in options.problem or tasks if n in known[part][0] or (part == "scalar" and n in zoo.names())]
@@ -75,9 +76,9 @@ def measure(case: tuple[str, str, str, int], options: argparse.Namespace):
     from benchmarks.jacobians import compiling, loops, networks, scalar
 
     part, name, dtype, batch = case
-    if part == "scalar":
+    if part in ("scalar", "vector"):
         rivals = tuple(word for word in options.rivals.split(",") if word)
-        return scalar.measure(name, dtype, batch, options.seconds, rivals)
+        return scalar.measure(part, name, dtype, batch, options.seconds, rivals)
     if part in ("newton", "runge"):
         return loops.measure(part, name, dtype, batch, options.seconds)
     if part == "network":

@@ -15,13 +15,15 @@ LINE, MEAN, PARITY = "#9db4d3", "#1f3f78", "#c05a1c"
 
 
 def draw(rows: list[Row], path: Path) -> None:
-    """Draw the gains of scalar tasks over the better of JAX's modes.
+    """Draw the gains of tasks of one vector over the better of JAX's modes.
 
     Args:
-      rows: of any part; those on scalar tasks are drawn.
+      rows: of any part; those on functions of one vector are drawn, or those of several numbers where there are none.
       path: the picture, SVG or PNG by its suffix.
     """
-    rows = [row for row in rows if row.part == "scalar"]
+    vectors = {row.problem for row in rows if row.part == "vector"}
+    own = [row for row in rows if row.part == "vector" or (row.part == "scalar" and row.problem == "hires")]
+    rows = own if vectors else [row for row in rows if row.part == "scalar"]
     dtypes = sorted({row.dtype for row in rows})
     if not dtypes:
         return

@@ -46,7 +46,8 @@ def tables(rows: list[Row]) -> dict[str, tuple]:
     made = {
         "aims": _aims(rows),
         "losses": _losses(rows),
-        "scalar": _scalar([row for row in rows if row.part == "scalar"]),
+        "vector": _scalar([row for row in rows if row.part == "vector"], "Tasks of one vector"),
+        "scalar": _scalar([row for row in rows if row.part == "scalar"], "Tasks of several numbers"),
         "loops": _loops([row for row in rows if row.part in ("newton", "runge")]),
         "networks": _gains([row for row in rows if row.part == "network"], "Jacobians of networks, each example"),
         "planning": _planning([row for row in rows if row.part == "planning"]),
@@ -93,32 +94,32 @@ def _aims(rows: list[Row]) -> tuple:
             sign = ">=" if above else "<="
             cells.append((words, len(values), f"{found:.2f}", f"{sign} {wanted:g}", "yes" if met else "no"))
 
-    for batch, dtype, wanted in (
-        (100_000, "float32", 10),
-        (100_000, "float64", 5),
-        (1000, None, 3),
-        (16, None, 1),
-        (1, None, 1),
-    ):
-        words = f"batch {batch:,}{f', {dtype}' if dtype else ''}: over the better mode, as users write it"
+    for part, result in (("vector", "(B, n) to (B, m, n)"), ("scalar", "an array for each entry")):
+        for batch, dtype, wanted in (
+            (100_000, "float32", 10),
+            (100_000, "float64", 5),
+            (1000, None, 3),
+            (16, None, 1),
+            (1, None, 1),
+        ):
+            aim(
+                f"{result}, batch {batch:,}{f', {dtype}' if dtype else ''}: over the better mode, as users write it",
+                part,
+                lambda r: r.better,
+                wanted,
+                lambda r, b=batch, d=dtype: r.batch == b and d in (None, r.dtype),
+            )
         aim(
-            words,
-            "scalar",
-            lambda r: r.better,
-            wanted,
-            lambda r, b=batch, d=dtype: r.batch == b and d in (None, r.dtype),
+            f"{result}, batch 100,000: over the best layout of either mode",
+            part,
+            best_layout,
+            3,
+            lambda r: r.batch == 100_000 and any("last" in name for name in r.seconds),
         )
-    aim(
-        "batch 100,000: over the best layout of either mode",
-        "scalar",
-        best_layout,
-        3,
-        lambda r: r.batch == 100_000 and any("last" in name for name in r.seconds),
-    )
-    aim("any task: the least gain", "scalar", lambda r: r.better, NOISE, lambda r: True, over=min)
-    at_limit = {"keep": lambda r: r.batch == 100_000 and "C" in r.seconds, "above": False, "over": max}
-    aim("batch 100,000: time over C, worst", "scalar", over_c, 1.5, **at_limit)
-    aim("batch 100,000: time over C, mean", "scalar", over_c, 1.5, **{**at_limit, "over": mean})
+        aim(f"{result}, any task: the least gain", part, lambda r: r.better, NOISE, lambda r: True, over=min)
+        at_limit = {"keep": lambda r: r.batch == 100_000 and "C" in r.seconds, "above": False}
+        aim(f"{result}, batch 100,000: time over C, worst", part, over_c, 1.5, over=max, **at_limit)
+        aim(f"{result}, batch 100,000: time over C, mean", part, over_c, 1.5, **at_limit)
     for batch in (1, 8, 64):
         aim(
             f"Newton-like step in a loop, batch {batch}",
@@ -171,7 +172,7 @@ def _losses(rows: list[Row]) -> tuple:
     return ("<part", "<problem", "<dtype", "batch", "gain", "<"), cells, "Where JAX is as fast or faster"
 
 
-def _scalar(rows: list[Row]) -> tuple:
+def _scalar(rows: list[Row], title: str) -> tuple:
     columns = ("<problem", "<dtype", "batch", OURS, *MODES, "gain", "best layouts", "over C", "over SymPy", "error")
     cells = []
     for r in rows:
@@ -187,7 +188,7 @@ def _scalar(rows: list[Row]) -> tuple:
                 f"{r.error:.0e}",
             )
         )
-    return columns, cells, "Scalar tasks: median time of one call, and gains"
+    return columns, cells, f"{title}: median time of one call, and gains"
 
 
 def _loops(rows: list[Row]) -> tuple:

@@ -1,7 +1,12 @@
-"""Jacobians of small scalar functions over a batch: as users write them, at their best layout, and against C."""
+"""Jacobians of small scalar functions over a batch: as users write them, at their best layout, and against C.
+
+Part "scalar" takes tasks as the zoo has them, most of them functions of several numbers with a Jacobian of as many
+arrays as it has entries; part "vector" takes the same tasks as functions of one vector, from (B, n) to (B, m, n).
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +28,20 @@ RIVALS = ("layouts", "c", "sympy")
 """What elimax is compared to beside JAX's two modes."""
 
 
+VECTOR_TASKS = tuple(name for name in TASKS if name != "hires")
+"""Tasks of several numbers; the other one has a vector anyway."""
+
+
+def as_vector(problem: zoo.Problem) -> zoo.Problem:
+    """A problem of several numbers as one of a vector of them, with a vector of all results."""
+    fun = problem.fun
+
+    def whole(x: jax.Array) -> jax.Array:
+        return jnp.concatenate([jnp.ravel(y) for y in jax.tree.leaves(fun(*x))])
+
+    return dataclasses.replace(problem, fun=whole, args=(np.stack(problem.args),), argnums=0)
+
+
 def points(problem: zoo.Problem, batch: int) -> tuple[Any, ...]:
     """Arguments with a batch axis in front, up to 1 % around the example; without that axis for a batch of 1."""
     if batch == 1:
@@ -38,10 +57,11 @@ def points(problem: zoo.Problem, batch: int) -> tuple[Any, ...]:
     return jax.tree.map(spread, problem.args)
 
 
-def measure(name: str, dtype: str, batch: int, share: float, rivals: tuple[str, ...] = RIVALS) -> Row:
+def measure(part: str, name: str, dtype: str, batch: int, share: float, rivals: tuple[str, ...] = RIVALS) -> Row:
     """One case.
 
     Args:
+      part: "scalar" or "vector".
       name: of the problem in the zoo.
       dtype: of its arguments.
       batch: number of points; 1 means no batch axis.
@@ -49,6 +69,7 @@ def measure(name: str, dtype: str, batch: int, share: float, rivals: tuple[str, 
       rivals: some of `RIVALS`.
     """
     problem = zoo.get(name, dtype=dtype)
+    problem = as_vector(problem) if part == "vector" else problem
     args = points(problem, batch)
     makers = {
         OURS: elimax.jacobian,
@@ -77,9 +98,10 @@ def measure(name: str, dtype: str, batch: int, share: float, rivals: tuple[str, 
         if fun is None:
             notes.append(f"no SymPy: {note}")
         else:
-            whole = fun if batch == 1 else jax.vmap(fun)
+            own = (lambda x: fun(*x)) if part == "vector" else fun
+            whole = own if batch == 1 else jax.vmap(own)
             variants["SymPy"] = _bound(jax.jit(lambda *xs: whole(*xs)), args)
-    return timed(("scalar", name, dtype, batch), variants, share, "; ".join(notes), error)
+    return timed((part, name, dtype, batch), variants, share, "; ".join(notes), error)
 
 
 def _bound(fun: Callable[..., Any], args: tuple[Any, ...]) -> Callable[[], Any]:

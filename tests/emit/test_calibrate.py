@@ -109,7 +109,7 @@ def test_weights_come_back(fresh):
 DAMAGE = {
     "cut short": lambda text: text[: len(text) // 2],
     "no object": lambda text: "[]",
-    "of another version": lambda text: text.replace('"version": 1', '"version": 0'),
+    "of another version": lambda text: text.replace('"version": 2', '"version": 0'),
     "of another device": lambda text: text.replace(KIND, "cpu other, 2 cores"),
     "without a weight": lambda text: text.replace("unit_32", "unit"),
     "negative": lambda text: text.replace(str(OTHER.call), "-1.0"),
