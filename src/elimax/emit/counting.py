@@ -176,6 +176,7 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             known=known,
             size=size,
             arrays=arrays,
+            single=_single(program, origins, made),
             fillers=0,
             looped=False,
             operations=0,
@@ -198,6 +199,7 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             known=known,
             size=size,
             arrays=arrays,
+            single=(),
             fillers=len(fillers),
             looped=True,
             operations=operations,
@@ -337,6 +339,16 @@ def _pieces(program: ScalarProgram, origins: Mapping[int, int], made: set[int]) 
             chosen = sum((stop - start) * sum(start <= k < stop for k in unknown) for start, stop in groups)
             selects[program.dtypes[flat[unknown[0]]].itemsize == 8] += chosen
     return kernels, (selects[0], selects[1])
+
+
+def _single(program: ScalarProgram, origins: Mapping[int, int], made: set[int]) -> tuple[tuple[int, int], ...]:
+    """Results of single numbers: how many elements they have, and how many of these are computed."""
+    found = []
+    for ids in program.outputs:
+        own = [int(i) for i in ids.flat if int(i) in made]
+        if ids.ndim and len(own) > 1 and len({origins[i] for i in own}) == len(own):
+            found.append((ids.size, len(own)))
+    return tuple(found)
 
 
 def _kept(program: ScalarProgram, targets: Sequence[int]) -> set[int]:

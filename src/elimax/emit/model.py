@@ -12,6 +12,8 @@ from __future__ import annotations
 import dataclasses
 import os
 
+from elimax.structure.dense_cells import is_stacked
+
 INLINE = 1000
 """The thread that calls a program does the work itself if XLA counts fewer operations than this."""
 
@@ -196,6 +198,7 @@ class Counts:
       known: stretches of equal elements of results that no operation computes, by width.
       size: elements of all results.
       arrays: bytes of each result.
+      single: for each result of single numbers its elements, and how many of them are computed.
       fillers: kernels that write such elements, outside of loops.
       looped: whether it is the loop form.
       operations: in the body of the loop form, of no interest otherwise.
@@ -218,6 +221,7 @@ class Counts:
     known: Widths
     size: Widths
     arrays: tuple[int, ...]
+    single: tuple[tuple[int, int], ...]
     fillers: int
     looped: bool
     operations: int
@@ -248,7 +252,7 @@ class Counts:
             else:
                 time += machine.start * self.launches + machine.bound * self.bound
             return time if self.looped else REPEATED * time
-        kernels = self.kernels + self.fillers
+        kernels = self.kernels + self.fillers + sum(n for size, n in self.single if is_stacked(size, n, batch))
         work += machine.page / PAGE * sum(batch * size for size in self.arrays if batch * size > HEAP)
         shared = work / machine.threads + machine.fork * kernels
         fixed = machine.call + machine.kernel * kernels + machine.operation * self.operations

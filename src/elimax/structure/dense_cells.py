@@ -107,8 +107,7 @@ def filled(flat: Sequence[Any], dtype: Any, width: int, inner: bool = False) -> 
         return jnp.stack([jnp.asarray(found.get(k, base[k]), dtype) for k in range(base.size)])
 
     def is_tiny(batch: int) -> bool:
-        size = batch * base.size
-        return batch > 1 and size <= _STACKED_AT_ONCE and 2 * size * len(unknown) > SELECTS_AT_ONCE
+        return is_stacked(base.size, len(unknown), batch)
 
     wide = cuts(unknown, base.size, width, 1 if inner else _MOST_UNKNOWN)
     few = cuts(unknown, base.size, width, base.size)
@@ -129,6 +128,18 @@ def filled(flat: Sequence[Any], dtype: Any, width: int, inner: bool = False) -> 
     if base.size > _NUM_CELLS:
         return by_selects(given, dtype)
     return staged(by_selects, by_stacking, is_tiny, given, dtype)
+
+
+def is_stacked(size: int, unknown: int, batch: int) -> bool:
+    """Whether so many points of a vector of single entries are stacked, each entry by a kernel of its own.
+
+    Args:
+      size: of the vector.
+      unknown: number of its entries that are not known at trace time.
+      batch: number of points.
+    """
+    many = batch * size
+    return size <= _NUM_CELLS and batch > 1 and many <= _STACKED_AT_ONCE and 2 * many * unknown > SELECTS_AT_ONCE
 
 
 def _selected_cells(entries: Mapping[int, Any], base: np.ndarray, groups: Sequence[tuple[int, int]], width: int) -> Any:
