@@ -38,7 +38,7 @@ from elimax.emit.machines import current
 from elimax.emit.model import Counts
 from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import ScalarProgram
-from elimax.emit.times import by_form
+from elimax.emit.times import by_form, preferred
 
 SMALL = (
     "roe_flux_1d roe_flux_3d robot_arm_6dof human_heart_dipole propane_combustion black_scholes_jacobian lighthouse "
@@ -65,9 +65,7 @@ class Row:
     @property
     def chosen(self) -> str:
         """The form that the model takes."""
-        if not self.looped and not recomputes(self.counts):
-            return "plain"
-        return min(self.predicted, key=self.predicted.__getitem__)
+        return preferred(self.predicted, self.looped or recomputes(self.counts))
 
     @property
     def regret(self) -> float:

@@ -18,6 +18,7 @@ from elimax.emit.model import is_small
 from elimax.emit.parts import Parts, parts
 from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import ScalarProgram
+from elimax.emit.times import preferred
 from elimax.emit.vectorise import vectorise
 
 FORMS = ("auto", "plain", "loop", "kernel")
@@ -31,7 +32,13 @@ OPERATIONS = 100
 
 
 def staged_call(
-    name: str, closed: Any, args: Sequence[Any], form: str, layout: str, elementary: str = "exact"
+    name: str,
+    closed: Any,
+    args: Sequence[Any],
+    form: str,
+    layout: str,
+    elementary: str = "exact",
+    holds_programs: bool = False,
 ) -> list[Any] | None:
     """Emit a program in the form that suits the place where it will run.
 
@@ -42,6 +49,7 @@ def staged_call(
       form: one of `FORMS`.
       layout: one of `LAYOUTS`.
       elementary: one of `elimax.emit.ELEMENTARY`.
+      holds_programs: whether there may be programs in it that get a form of their own if it is plain.
 
     Returns:
       Its results, or None where there is no choice: nothing is traced, arguments are spread over a mesh, or the
@@ -62,7 +70,8 @@ def staged_call(
         found = scalarise(some)
         return functools.partial(choose, found, form, elementary) if found is not None and found.computed else None
 
-    own = functools.partial(choose, program, form, elementary, parts=parts(closed) if form == "auto" else None)
+    inner = parts(closed) if holds_programs and form == "auto" else None
+    own = functools.partial(choose, program, form, elementary, parts=inner)
     return stage(name, closed, own, operands, batch_last=batch_last, narrow=narrow)
 
 
@@ -106,7 +115,7 @@ def choose(
             elementary = "vector" if time < times["loop"] else "exact"
             times["loop"] = min(time, times["loop"])
         shared = recomputes({name: form.counts for name, form in forms.items()})
-        form = min(times, key=times.__getitem__) if shared or place.looped else "plain"
+        form = preferred(times, shared or place.looped)
         if place.looped and kernel.pays(program, batch) and kernel.fits(program, batch, behind):
             form = "kernel" if kernel.predict(program, machine, batch) < times[form] else form
         if form == "plain":

@@ -342,11 +342,11 @@ def _pieces(program: ScalarProgram, origins: Mapping[int, int], made: set[int]) 
 
 
 def _single(program: ScalarProgram, origins: Mapping[int, int], made: set[int]) -> tuple[tuple[int, int], ...]:
-    """Results of single numbers: how many elements they have, and how many of these are computed."""
+    """Results of many single numbers: how many elements they have, and how many of these are computed."""
     found = []
     for ids in program.outputs:
         own = [int(i) for i in ids.flat if int(i) in made]
-        if ids.ndim and len(own) > 1 and len({origins[i] for i in own}) == len(own):
+        if ids.ndim and len(own) > NUM_STACKED and len({origins[i] for i in own}) == len(own):
             found.append((ids.size, len(own)))
     return tuple(found)
 

@@ -198,7 +198,7 @@ class Counts:
       known: stretches of equal elements of results that no operation computes, by width.
       size: elements of all results.
       arrays: bytes of each result.
-      single: for each result of single numbers its elements, and how many of them are computed.
+      single: for each result of many single numbers its elements, and how many of them are computed.
       fillers: kernels that write such elements, outside of loops.
       looped: whether it is the loop form.
       operations: in the body of the loop form, of no interest otherwise.

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from elimax.emit import kernel
 from elimax.emit.counting import predict
 from elimax.emit.model import Machine
 from elimax.emit.scalars import ScalarProgram
+
+CLEAR = 0.9
+"""The loop form of a program that computes nothing twice is taken for this share of the time of the plain form."""
+
+
+def preferred(times: Mapping[str, float], gains: bool) -> str:
+    """The form to take.
+
+    Args:
+      times: nanoseconds by form.
+      gains: whether the loop form can gain by its work, not just by what is fixed.
+    """
+    known = dict(times)
+    if not gains:
+        known["loop"] /= CLEAR
+    return min(known, key=known.__getitem__)
 
 
 def by_form(
