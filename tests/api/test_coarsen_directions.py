@@ -75,7 +75,7 @@ def gradient_analysis(fun):
 
 @pytest.mark.parametrize("name", LOOPS)
 def test_compiled_gradients_compute_no_value_twice(name):
-    coarse = elimax.coarsen(error_functions, when="always")
+    coarse = elimax.coarsen(error_functions, when="always", form="plain")  # other forms count selects as well
     ours, theirs = (gradient_analysis(LOOPS[name](f)) for f in (coarse, error_functions))
     assert ours["transcendentals"] == theirs["transcendentals"]
     assert ours["flops"] < theirs["flops"]
