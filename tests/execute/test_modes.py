@@ -21,9 +21,9 @@ def newton(x):
 
     def step(state):
         k, y = state
-        return k + 1, y - (y**3 - x[0] * jnp.sin(x[1] + jnp.arange(5.0))) / (3 * y**2 + 1)
+        return k + 1, y - (y**3 - x[0] * jnp.sin(x[1] + jnp.arange(50.0))) / (3 * y**2 + 1)
 
-    return lax.while_loop(lambda state: state[0] < 7, step, (0, jnp.ones(5)))[1]
+    return lax.while_loop(lambda state: state[0] < 7, step, (0, jnp.ones(50)))[1]
 
 
 def chain(x):
