@@ -70,6 +70,7 @@ def test_scalar_programs_in_random_orders(program, seed, data):
     compare(program, args, *({"order": order} for order in orders))
 
 
+@pytest.mark.slow
 @hypothesis.given(programs(), SEEDS)
 def test_plans_can_be_passed_back(program, seed):
     args = program.arguments(seed)

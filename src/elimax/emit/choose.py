@@ -102,9 +102,9 @@ def choose(
         if is_part:
             forms["plain"] = forms["plain"].joined(len(program.outputs))
         times = {name: form.at(batch, place.looped) for name, form in forms.items()}
-        whole = place.looped and is_small(batch * forms["plain"].counts.accessed)
-        if parts is not None and not whole:
-            times["plain"] = parts.at(machine, batch, place.looped)
+        if parts is not None:
+            whole = place.looped and is_small(batch * forms["plain"].counts.accessed)
+            times["plain"] = parts.at(machine, batch, place.looped, whole)
         parted = 2 * batch * moved(program, machine) if is_part else 0.0
         times["loop"] += parted
         if elementary == "vector":

@@ -34,10 +34,18 @@ class Parts:
     inner: tuple[ScalarProgram, ...]
     rest: ScalarProgram
 
-    def at(self, machine: Machine, batch: int, looped: bool) -> float:
-        """Nanoseconds for a batch, alone or in the body of a loop that carries each of the results."""
+    def at(self, machine: Machine, batch: int, looped: bool, whole: bool = False) -> float:
+        """Nanoseconds for a batch, alone or in the body of a loop that carries each of the results.
+
+        Args:
+          machine: weights of the device.
+          batch: number of points.
+          looped: whether it runs in the body of a loop.
+          whole: whether the loop around it is one kernel, in which none has to be started.
+        """
         inner = sum(min(by_form(own, machine, batch, looped).values()) for own in self.inner)
-        carried = machine.start * sum(ids.size == 1 for ids in self.rest.outputs) if looped else 0.0
+        numbers = sum(ids.size == 1 for ids in self.rest.outputs)
+        carried = machine.start * numbers if looped and not whole else 0.0
         return inner + by_form(self.rest, machine, batch, looped)["plain"] + carried
 
 
