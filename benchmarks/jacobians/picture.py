@@ -49,7 +49,7 @@ def _panel(axis: plt.Axes, rows: list[Row], dtype: str) -> None:
     means = [mean(row.better for row in rows if row.batch == batch) for batch in batches]
     axis.plot(batches, means, color=MEAN, linewidth=2.2, marker="o", markersize=4, label="geometric mean")
     axis.axhline(1.0, color=PARITY, linewidth=1, linestyle="--", label="as fast as JAX")
-    axis.set(xscale="log", yscale="log", title=dtype, xlabel="batch", xlim=(0.7, max(batches) * 60))
+    axis.set(xscale="log", yscale="log", title=dtype, xlabel="batch", xlim=(0.7, max(batches) * 130))
     axis.set_xticks(batches, [f"{batch:,}" for batch in batches])
     axis.set_yticks([0.5, 1, 2, 5, 10, 20, 50], ["0.5", "1", "2", "5", "10", "20", "50"])
     axis.minorticks_off()

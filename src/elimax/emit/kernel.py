@@ -39,6 +39,9 @@ ARGUMENT = 25.0
 CHOSEN = 0.025
 """Nanoseconds for choosing one of two numbers of 64 bits, half of that for shorter ones."""
 
+PLACED = 3.0
+"""Nanoseconds for each result of several points, which is not chosen by vectorised operations."""
+
 WHOLE = 2
 """With more result arrays, too much is accessed for the loop around to be one kernel itself."""
 
@@ -88,7 +91,7 @@ def predict(program: ScalarProgram, machine: Machine, batch: int) -> float:
     unit, call = (machine.unit_64, machine.called_64) if work.wide else (machine.unit_32, machine.called_32)
     slower = SLOWDOWN[batch > 1] * (SPILLED if len(program.steps) > LARGE else 1.0)
     arithmetic = slower * (work.cheap + machine.series * work.series) + min(slower, 2.0) * machine.slow * work.slow
-    choosing = CHOSEN * (1.0 if work.wide else 0.5) * size * size
+    choosing = CHOSEN * (1.0 if work.wide else 0.5) * size * size + (PLACED * size if batch > 1 else 0.0)
     number = 8 if work.wide else 4
     accessed = number * (sum(ids.size for ids in program.inputs) + (1 + READERS) * size)
     start = START + ARGUMENT * len(program.inputs) + (CUT * count if count > 1 else 0.0)
