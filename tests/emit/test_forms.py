@@ -13,6 +13,7 @@ import elimax
 from elimax import zoo
 from elimax._jax import trace
 from elimax._jax.staged import Place
+from elimax.emit import model
 from elimax.emit.counting import count, predict
 from elimax.emit.loop import loop
 from elimax.emit.model import DEFAULT
@@ -369,3 +370,20 @@ def test_model_counts_reads_at_places_in_a_table():
 def test_model_counts_what_one_operation_is_written_as():
     counted = [count(scalarise(trace(fun, [jnp.ones(3)])))["loop"].operations for fun in (lax.erfc, lax.exp)]
     assert counted[0] > 10 * counted[1]
+
+
+@pytest.mark.parametrize(("size", "one"), [(2, True), (200, False)])
+def test_small_loops_are_one_kernel(size, one):
+    """What `elimax.emit.model.SMALL` is about: XLA marks a loop that accesses few bytes as a call of one kernel."""
+    x = jnp.linspace(0.1, 1.0, size)
+    step = elimax.fuse(lambda x: jnp.sin(x) * x[::-1] + x)
+    run = jax.jit(lambda x: jax.lax.fori_loop(0, 50, lambda _, y: step(y), x))
+    assert ("xla_cpu_small_call" in run.lower(x).compile().as_text()) == one
+
+
+def test_nothing_is_started_in_small_loops():
+    counts = count(scalarise(jax.make_jaxpr(lambda x: jnp.stack([jnp.exp(x[0]) * x[1], x[0] * x[1]]))(jnp.ones(2))))
+    own = dataclasses.replace(counts["plain"], launches=10, accessed=model.SMALL // 2)
+    more = dataclasses.replace(own, launches=20)
+    assert own.at(DEFAULT, 1, True) == more.at(DEFAULT, 1, True)
+    assert own.at(DEFAULT, 2, True) < more.at(DEFAULT, 2, True)

@@ -20,6 +20,7 @@ import numpy as np
 
 from elimax._jax import aligned, directional
 from elimax._jax.entries import PRODUCT, TRANSPOSITION, product_by_entries, transposed_indices
+from elimax._jax.staged import NAME as STAGED
 from elimax._jax.staged import expanded
 
 CALLS = {
@@ -278,7 +279,7 @@ class _Builder:
         if name in directional.NAMES:
             avals = [atom.aval for atom in equation.invars]
             return self.run(directional.expanded(name, equation.params, avals), operands, linear)
-        if name == "elimax" and self._staged:
+        if name == STAGED and self._staged:
             return self.run(expanded(equation.params, [atom.aval for atom in equation.invars]), operands, linear)
         if name in (PRODUCT, TRANSPOSITION) and operands[1].value in self.constants:
             found = self.entries(equation, operands, active, linear)

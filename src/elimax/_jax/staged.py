@@ -133,7 +133,10 @@ def plain(staged: Staged, batch: Batch) -> Form:
     return fun
 
 
-staged_p = jex.Primitive("elimax")
+NAME = "elimax"
+"""Of the primitive of staged programs."""
+
+staged_p = jex.Primitive(NAME)
 staged_p.multiple_results = True
 
 

@@ -19,7 +19,7 @@ from elimax._jax.staged import is_local
 from elimax.api.argnums import normalise_argnums
 from elimax.api.fallback import NEEDS_VALUES
 from elimax.api.first_order import trips_of
-from elimax.api.metadata import check_callable, function_name, wraps
+from elimax.api.metadata import check_callable, check_choice, function_name, wraps
 from elimax.api.traced_call import TracedCall, bound_positions
 from elimax.errors import ElimaxWarning
 from elimax.execute.coarse import Decision, Segment
@@ -90,8 +90,7 @@ def coarsen(
       [0.59228253 0.89504534]
     """
     check_callable(fun)
-    if when not in WHEN:
-        raise ValueError(f"when must be one of {', '.join(map(repr, WHEN))}, got {when!r}.")
+    check_choice("when", when, WHEN)
     static = normalise_argnums(static_argnums, "static_argnums")
     numbers = (static,) if isinstance(static, int) else static
     coarsened = Coarsened(fun, numbers, order, cost, form, elementary, when == "always", trips_of(max_trips))
@@ -118,9 +117,8 @@ class Coarsened:
         always: bool,
         max_trips: int | None,
     ):
-        for option, value, valid in (("form", form, execute.FORMS), ("elementary", elementary, execute.ELEMENTARY)):
-            if value not in valid:
-                raise ValueError(f"{option} must be one of {', '.join(map(repr, valid))}, got {value!r}.")
+        check_choice("form", form, execute.FORMS)
+        check_choice("elementary", elementary, execute.ELEMENTARY)
         self.fun, self.name = fun, function_name(fun)
         self._static = static
         self.max_trips = max_trips

@@ -12,7 +12,7 @@ from elimax.api.assemble import jacobian_tree, value_and_aux
 from elimax.api.endpoints import Rule
 from elimax.api.fallback import Fallback
 from elimax.api.flat import FlatFunction, Options
-from elimax.api.metadata import check_callable, coarsened_of, function_name, wraps
+from elimax.api.metadata import check_callable, check_choice, coarsened_of, function_name, wraps
 from elimax.errors import ElimaxError, StructureError
 from elimax.plan.sizes import parse_bytes
 
@@ -255,15 +255,10 @@ def _differentiated(
     """
     check_callable(fun)
     numbers = normalise_argnums(argnums)
-    if method.output not in execute.OUTPUTS:
-        raise ValueError(f"output must be one of {', '.join(map(repr, execute.OUTPUTS))}, got {method.output!r}.")
-    if method.layout not in execute.LAYOUTS:
-        raise ValueError(f"layout must be one of {', '.join(map(repr, execute.LAYOUTS))}, got {method.layout!r}.")
-    if method.elementary not in execute.ELEMENTARY:
-        names = ", ".join(map(repr, execute.ELEMENTARY))
-        raise ValueError(f"elementary must be one of {names}, got {method.elementary!r}.")
-    if method.form not in execute.FORMS:
-        raise ValueError(f"form must be one of {', '.join(map(repr, execute.FORMS))}, got {method.form!r}.")
+    check_choice("output", method.output, execute.OUTPUTS)
+    check_choice("layout", method.layout, execute.LAYOUTS)
+    check_choice("elementary", method.elementary, execute.ELEMENTARY)
+    check_choice("form", method.form, execute.FORMS)
     name = function_name(fun)
     fallback = Fallback(fun, name, numbers, options, method.output, method.input_dtypes)
 

@@ -13,7 +13,7 @@ from elimax import execute
 from elimax._jax.program import as_function, has_symbolic_shapes
 from elimax._jax.staged import is_local
 from elimax.api.argnums import normalise_argnums
-from elimax.api.metadata import check_callable, function_name, wraps
+from elimax.api.metadata import check_callable, check_choice, function_name, wraps
 from elimax.api.traced_call import TracedCall, bound_positions
 
 
@@ -71,9 +71,8 @@ def fuse(
       [1.89, 1.9]
     """
     check_callable(fun)
-    for option, value, valid in (("form", form, execute.FORMS), ("elementary", elementary, execute.ELEMENTARY)):
-        if value not in valid:
-            raise ValueError(f"{option} must be one of {', '.join(map(repr, valid))}, got {value!r}.")
+    check_choice("form", form, execute.FORMS)
+    check_choice("elementary", elementary, execute.ELEMENTARY)
     given = normalise_argnums(static_argnums, "static_argnums")
     numbers, name = (given,) if isinstance(given, int) else given, function_name(fun)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from elimax.errors import ArgumentError
@@ -16,6 +16,12 @@ def check_callable(fun: Any) -> None:
         raise ArgumentError(f"Expected a function to differentiate, got {fun!r} of type {type(fun).__name__}.")
     if inspect.isgeneratorfunction(fun):
         raise ArgumentError(f"Expected a function that returns arrays, got the generator function {fun!r}.")
+
+
+def check_choice(option: str, value: Any, valid: Sequence[str]) -> None:
+    """Raises ValueError when the value of an option is none of the valid ones."""
+    if value not in valid:
+        raise ValueError(f"{option} must be one of {', '.join(map(repr, valid))}, got {value!r}.")
 
 
 def function_name(fun: Any) -> str:

@@ -18,7 +18,7 @@ from elimax.emit.model import is_small
 from elimax.emit.parts import Parts, parts
 from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import ScalarProgram
-from elimax.emit.times import preferred
+from elimax.emit.times import by_form, preferred
 from elimax.emit.vectorise import vectorise
 
 FORMS = ("auto", "plain", "loop", "kernel")
@@ -101,7 +101,7 @@ def choose(
         forms = predict(program, machine)
         if is_part:
             forms["plain"] = forms["plain"].joined(len(program.outputs))
-        times = {name: form.at(batch, place.looped) for name, form in forms.items()}
+        times = by_form(program, machine, batch, place.looped, behind, forms)
         if parts is not None:
             whole = place.looped and is_small(batch * forms["plain"].counts.accessed)
             times["plain"] = parts.at(machine, batch, place.looped, whole)
@@ -116,8 +116,6 @@ def choose(
             times["loop"] = min(time, times["loop"])
         shared = recomputes({name: form.counts for name, form in forms.items()})
         form = preferred(times, shared or place.looped)
-        if place.looped and kernel.pays(program, batch) and kernel.fits(program, batch, behind):
-            form = "kernel" if kernel.predict(program, machine, batch) < times[form] else form
         if form == "plain":
             return None
     masks = [mask for _, mask in reversed(place.batch)]

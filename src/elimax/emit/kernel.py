@@ -51,7 +51,6 @@ CUT = 45.0
 SLOWDOWN = (8.0, 3.0)
 """How much longer arithmetic takes than in a vectorised loop, for one point and for more of them."""
 
-
 SPILLED = 2.0
 """How much longer still it takes if there are more operations than `elimax.emit.model.LARGE`."""
 

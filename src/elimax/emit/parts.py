@@ -12,14 +12,12 @@ from typing import Any
 from elimax._jax import trace
 from elimax._jax.program import bind
 from elimax._jax.replaced import walked
+from elimax._jax.staged import NAME as STAGED
 from elimax._jax.staged import expanded
 from elimax.emit.model import Machine
 from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import ScalarProgram
 from elimax.emit.times import by_form
-
-STAGED = "elimax"
-"""Name of the primitive of staged programs."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

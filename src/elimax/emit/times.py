@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from elimax.emit import kernel
 from elimax.emit.counting import predict
-from elimax.emit.model import Machine
+from elimax.emit.model import Machine, Prediction
 from elimax.emit.scalars import ScalarProgram
 
 CLEAR = 0.9
@@ -27,7 +27,12 @@ def preferred(times: Mapping[str, float], gains: bool) -> str:
 
 
 def by_form(
-    program: ScalarProgram, machine: Machine, batch: int, looped: bool, behind: bool = False
+    program: ScalarProgram,
+    machine: Machine,
+    batch: int,
+    looped: bool,
+    behind: bool = False,
+    forms: Mapping[str, Prediction] | None = None,
 ) -> dict[str, float]:
     """Nanoseconds by form, of the forms that the program can take there.
 
@@ -37,8 +42,10 @@ def by_form(
       batch: number of points.
       looped: whether it runs in the body of a loop.
       behind: whether batch axes come behind those of the results.
+      forms: predictions of the forms "plain" and "loop" where they are known.
     """
-    found = {name: form.at(batch, looped) for name, form in predict(program, machine).items()}
+    forms = predict(program, machine) if forms is None else forms
+    found = {name: form.at(batch, looped) for name, form in forms.items()}
     if looped and kernel.pays(program, batch) and kernel.fits(program, batch, behind):
         found["kernel"] = kernel.predict(program, machine, batch)
     return found

@@ -20,8 +20,8 @@ from elimax._jax import Equation, Program, inline, trace
 from elimax._jax.loops import read_loop
 from elimax._jax.program import CALLS, bind, is_inexact, nested, primitive_names
 from elimax._jax.replaced import REMAT, rebodied, replaced
+from elimax._jax.staged import NAME as STAGED
 from elimax._jax.weak import weakened
-from elimax.emit.parts import STAGED
 from elimax.emit.scalarise import is_plain, is_simple
 from elimax.execute.emission import emitted_alone
 
