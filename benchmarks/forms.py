@@ -158,8 +158,8 @@ def read(path: Path) -> list[Row]:
 def table(rows: list[Row]) -> str:
     """Rank correlation and regret by place and batch, in Markdown."""
     lines = [
-        "| place | batch | cases | rank correlation | plain, loop, kernel chosen | mean regret | worst | always plain "
-        "| always loop |",
+        "| place | batch | cases | rank correlation | plain, loop, kernel, points chosen | mean regret | worst "
+        "| always plain | always loop |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     places = [(looped, batch) for looped in (False, True) for batch in sorted({r.batch for r in rows})]
@@ -177,7 +177,7 @@ def table(rows: list[Row]) -> str:
             for f in ("plain", "loop")
         ]
         regrets = [r.regret for r in group]
-        chosen = ", ".join(str(sum(r.chosen == form for r in group)) for form in ("plain", "loop", "kernel"))
+        chosen = ", ".join(str(sum(r.chosen == form for r in group)) for form in ("plain", "loop", "kernel", "points"))
         lines.append(
             f"| {place} | {batch} | {len(measured)} | {spearmanr(predicted, measured)[0]:.3f} "
             f"| {chosen} | {statistics.geometric_mean(regrets):.3f} "

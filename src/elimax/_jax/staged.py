@@ -36,12 +36,14 @@ class Place:
       batch_last: whether results have the batch axes behind their own, or in front.
       platform: "cpu", "cuda", ...
       looped: whether the program is the body of a loop, or a part of it.
+      given: which operands come from outside of the whole program; none if empty.
     """
 
     batch: Batch
     batch_last: bool
     platform: str
     looped: bool
+    given: tuple[bool, ...] = ()
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -183,7 +185,9 @@ def _differentiate(
 def _lower(ctx: Any, *args: Any, staged: Staged, batch: Batch, platform: str | None = None) -> Any:
     if platform is None:
         platform = str((ctx.platforms or ctx.module_context.platforms)[0])
-    form = staged.choose(Place(batch, staged.batch_last, platform, _in_loop(ctx))) or plain(staged, batch)
+    given = () if _is_exported(ctx) else tuple(map(_is_given, args))
+    place = Place(batch, staged.batch_last, platform, _in_loop(ctx), given)
+    form = staged.choose(place) or plain(staged, batch)
     return mlir.lower_fun(form, multiple_results=True)(ctx, *args)
 
 
@@ -200,6 +204,19 @@ def _in_loop(ctx: Any) -> bool:
         return False
     name = str(function.attributes["sym_name"])
     return any(body in name for body in BODIES)
+
+
+def _is_exported(ctx: Any) -> bool:
+    """Whether the program may become a part of another one, which then is the whole program."""
+    return bool(getattr(ctx.module_context.lowering_parameters, "for_export", True))
+
+
+def _is_given(x: Any) -> bool:
+    """Whether a value is an argument of the whole program."""
+    if not isinstance(x, mlir.ir.BlockArgument):
+        return False
+    function: Any = x.owner.owner
+    return "sym_name" in function.attributes and str(function.attributes["sym_name"]) == '"main"'
 
 
 def _drop(used: list[bool], *rest: Any) -> tuple[list[bool], Any]:

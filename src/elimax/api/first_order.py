@@ -27,7 +27,7 @@ class Method:
       order: name of an order, a sequence of vertices, or a Plan.
       cost: name of the cost that ``order="auto"`` and the other searches minimise.
       output: ``"dense"`` or ``"bcoo"``.
-      form: ``"auto"``, ``"plain"``, ``"loop"`` or ``"kernel"``, see ``jacobian``.
+      form: ``"auto"``, ``"plain"``, ``"loop"``, ``"kernel"`` or ``"points"``, see ``jacobian``.
       layout: ``"batch-first"`` or ``"batch-last"``, see ``jacobian``.
       elementary: ``"exact"`` or ``"vector"``, see ``jacobian``.
       max_memory: bytes that are not to be exceeded, or None.
@@ -91,7 +91,9 @@ def jacobian(
       form: how operations are emitted: ``"plain"``, one after another into the caller's trace; ``"loop"``, all of them
         as the body of one loop over the batch that ``jax.vmap`` adds, on programs small enough to be taken apart into
         scalars; ``"kernel"``, all of them as one kernel, which suits few points in the body of a loop, on such programs
-        with up to 128 results (others take the loop); or ``"auto"``, which leaves the choice to a time model once it is
+        with up to 128 results (others take the loop); ``"points"``, a loop over the points within one kernel, which
+        suits calls of up to some hundred points, on such programs with up to 400 computed results and 512 kB of them
+        (others take the loop); or ``"auto"``, which leaves the choice to a time model once it is
         known where the result runs.
         ``jax.experimental.checkify`` looks into the plain form alone.
       layout: where the axes that ``jax.vmap`` adds are when results are written: ``"batch-first"`` suits

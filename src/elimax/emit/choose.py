@@ -10,7 +10,7 @@ from typing import Any
 from jax.core import Tracer
 
 from elimax._jax.staged import Form, Place, is_local, lift, stage
-from elimax.emit import kernel
+from elimax.emit import kernel, points
 from elimax.emit.counting import moved, predict, recomputes
 from elimax.emit.loop import loop
 from elimax.emit.machines import current
@@ -21,7 +21,7 @@ from elimax.emit.scalars import ScalarProgram
 from elimax.emit.times import by_form, preferred
 from elimax.emit.vectorise import vectorise
 
-FORMS = ("auto", "plain", "loop", "kernel")
+FORMS = ("auto", "plain", "loop", "kernel", "points")
 """What callers can ask for."""
 
 LAYOUTS = ("batch-first", "batch-last")
@@ -107,6 +107,8 @@ def choose(
             times["plain"] = parts.at(machine, batch, place.looped, whole)
         parted = 2 * batch * moved(program, machine) if is_part else 0.0
         times["loop"] += parted
+        if "points" in times:
+            times["points"] += parted
         if elementary == "vector":
             vector, _ = vectorise(program)
             replaced = sum(old is not new for old, new in zip(program.steps, vector.steps, strict=True))
@@ -121,4 +123,6 @@ def choose(
     masks = [mask for _, mask in reversed(place.batch)]
     if form == "kernel" and kernel.fits(program, batch, behind):
         return kernel.kernel(program, place.sizes, masks, place.platform)
+    if form == "points" and points.fits(program, batch):
+        return points.points(program, place.sizes, masks, place.batch_last, place.platform, place.given)
     return loop(program, place.sizes, masks, place.batch_last, elementary)

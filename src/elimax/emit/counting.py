@@ -231,6 +231,15 @@ def recomputes(counts: Mapping[str, Counts]) -> bool:
     )
 
 
+def fused_work(program: ScalarProgram) -> int:
+    """Operations where each element of the results is computed by itself, but for what XLA does not compute again."""
+    kept = _kept(program, program.computed)
+    made = set(program.computed)
+    roots = [*kept, *(int(i) for ids in program.outputs for i in ids.flat if int(i) in made)]
+    cones = _cones(program, [[root] for root in roots], kept)
+    return sum(EXPANDED.get(program.steps[k].name, 1) for own in cones for k in own)
+
+
 def moved(program: ScalarProgram, machine: Machine) -> float:
     """Nanoseconds for writing, or reading, the computed results for one element of the batch."""
     short, wide = _widths(program, program.computed)

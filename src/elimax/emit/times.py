@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from elimax.emit import kernel
+from elimax.emit import kernel, points
 from elimax.emit.counting import predict
 from elimax.emit.model import Machine, Prediction
 from elimax.emit.scalars import ScalarProgram
@@ -48,4 +48,6 @@ def by_form(
     found = {name: form.at(batch, looped) for name, form in forms.items()}
     if looped and kernel.pays(program, batch) and kernel.fits(program, batch, behind):
         found["kernel"] = kernel.predict(program, machine, batch)
+    if not looped and points.fits(program, batch):
+        found["points"] = points.predict(program, machine, batch)
     return found

@@ -50,7 +50,7 @@ def forms_of(lin: Linearisation, closed: Any) -> str:
             count = len(found.steps)
             if count == 0:
                 return "plain; nothing is computed"
-            return f"plain, loop or kernel, chosen where it runs; {count:,} operations on scalars"
+            return f"plain, loop, kernel or points, chosen where it runs; {count:,} operations on scalars"
         why = found
     if lanes(lin.program) is not None:
         return f"plain as a whole, {why}; parts along a batch axis in the function have a choice where they are small"
