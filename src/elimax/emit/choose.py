@@ -108,7 +108,7 @@ def choose(
         parted = 2 * batch * moved(program, machine) if is_part else 0.0
         times["loop"] += parted
         if "points" in times:
-            times["points"] += parted
+            times["points"] += parted + (machine.handoff if is_part else 0.0)  # the rest is not short
         if elementary == "vector":
             vector, _ = vectorise(program)
             replaced = sum(old is not new for old, new in zip(program.steps, vector.steps, strict=True))

@@ -91,6 +91,9 @@ SLOW = frozenset("div sqrt rsqrt".split())
 KEPT = frozenset("div sqrt rsqrt exp exp2 expm1 log log1p log2 logistic tanh pow atan2 cbrt erf".split())
 """Operations that XLA does not compute again for each result that needs them."""
 
+UNCOUNTED = frozenset([*CALLED, *SERIES, "sqrt", "rsqrt"])
+"""Operations that XLA does not count as such."""
+
 CROWDED = 24
 """Columns of one result that stay in the caches by themselves while they are put together."""
 
@@ -153,6 +156,7 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
         program, [*(int(i) for ids in program.inputs for i in ids.flat), *(i for i in results if i in made)]
     )
     pieces, selects = _pieces(program, origins, made)
+    cones = _cones(program, [[root] for root in roots], kept)
     operations = sum(EXPANDED.get(step.name, 1) for step in program.steps) + 6 * len(targets)
     columns = _widths(program, targets)
     whole = work_of(program)
@@ -180,7 +184,9 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             fillers=0,
             looped=False,
             operations=0,
-            weight=sum(map(len, _cones(program, [[root] for root in roots], kept))) + 6 * len(results),
+            weight=sum(map(len, cones)) + 6 * len(results),
+            counted=sum(program.steps[k].name not in UNCOUNTED for own in cones for k in own)
+            + (SELECT * sum(selects) or 6 * len(results)),
             turn=0,
             launches=len({origins[i] for i in kept}) + pieces - len(scalars),
             bound=0,
@@ -204,6 +210,7 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             looped=True,
             operations=operations,
             weight=len(program.steps) + 3 * len(targets) + SELECT * sum(choices),
+            counted=len(program.steps) + 3 * len(targets) + SELECT * sum(choices),
             turn=len(program.steps),
             launches=1 + _arrays(program, made, 2),
             bound=len(program.inputs) + len(targets),

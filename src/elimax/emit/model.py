@@ -202,7 +202,8 @@ class Counts:
       fillers: kernels that write such elements, outside of loops.
       looped: whether it is the loop form.
       operations: in the body of the loop form, of no interest otherwise.
-      weight: operations on one element of the batch as XLA counts them.
+      weight: operations on one element of the batch in kernels.
+      counted: the same as XLA counts them where it looks for short programs.
       turn: operations at each turn of a loop around it.
       launches: kernels at each turn of a loop around it, but for those of whoever reads scalar results.
       bound: arrays of the kernel of the loop form.
@@ -226,6 +227,7 @@ class Counts:
     looped: bool
     operations: int
     weight: int
+    counted: int
     turn: int
     launches: int
     bound: int
@@ -256,7 +258,7 @@ class Counts:
         work += machine.page / PAGE * sum(batch * size for size in self.arrays if batch * size > HEAP)
         shared = work / machine.threads + machine.fork * kernels
         fixed = machine.call + machine.kernel * kernels + machine.operation * self.operations
-        if batch * self.weight >= INLINE:
+        if batch * self.counted >= INLINE:
             fixed += machine.handoff
         if kernels >= MANY and batch * (self.size[1] + self.size[0] / 2) > TINY:
             fixed += machine.spread

@@ -45,7 +45,7 @@ SLOWDOWN = 8.0
 SLOW = 3.0
 """The same of divisions and roots."""
 
-SERIAL = 16.0
+SERIAL = 24.0
 """The same of exponentials and the like."""
 
 
