@@ -208,7 +208,7 @@ def test_unknown_layout():
 
 
 def test_unknown_form():
-    with pytest.raises(ValueError, match="form must be one of 'auto', .*, 'points', got 'fast'"):
+    with pytest.raises(ValueError, match=r"form must be one of 'auto', .*, 'points', got 'fast'"):
         elimax.jacobian(fun, form="fast")
 
 

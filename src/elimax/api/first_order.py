@@ -92,7 +92,7 @@ def jacobian(
         as the body of one loop over the batch that ``jax.vmap`` adds, on programs small enough to be taken apart into
         scalars; ``"kernel"``, all of them as one kernel, which suits few points in the body of a loop, on such programs
         with up to 128 results (others take the loop); ``"points"``, a loop over the points within one kernel, which
-        suits calls of up to some hundred points, on such programs with up to 400 computed results and 512 kB of them
+        suits calls of up to some hundred points, on such programs with up to 400 computed results and 4 MB of them
         (others take the loop); or ``"auto"``, which leaves the choice to a time model once it is
         known where the result runs.
         ``jax.experimental.checkify`` looks into the plain form alone.

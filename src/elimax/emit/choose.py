@@ -107,8 +107,8 @@ def choose(
             times["plain"] = parts.at(machine, batch, place.looped, whole)
         parted = 2 * batch * moved(program, machine) if is_part else 0.0
         times["loop"] += parted
-        if "points" in times:
-            times["points"] += parted + (machine.handoff if is_part else 0.0)  # the rest is not short
+        if is_part:  # the rest is not short, and is fused with the plain form
+            times.pop("points", None)
         if elementary == "vector":
             vector, _ = vectorise(program)
             replaced = sum(old is not new for old, new in zip(program.steps, vector.steps, strict=True))

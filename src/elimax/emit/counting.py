@@ -185,8 +185,8 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             looped=False,
             operations=0,
             weight=sum(map(len, cones)) + 6 * len(results),
-            counted=sum(program.steps[k].name not in UNCOUNTED for own in cones for k in own)
-            + (SELECT * sum(selects) or 6 * len(results)),
+            counted=sum(program.steps[k].name not in UNCOUNTED for own in cones for k in own),
+            boxes=_boxes(program, origins, made),
             turn=0,
             launches=len({origins[i] for i in kept}) + pieces - len(scalars),
             bound=0,
@@ -211,6 +211,7 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             operations=operations,
             weight=len(program.steps) + 3 * len(targets) + SELECT * sum(choices),
             counted=len(program.steps) + 3 * len(targets) + SELECT * sum(choices),
+            boxes=(),
             turn=len(program.steps),
             launches=1 + _arrays(program, made, 2),
             bound=len(program.inputs) + len(targets),
@@ -355,6 +356,19 @@ def _pieces(program: ScalarProgram, origins: Mapping[int, int], made: set[int]) 
             chosen = sum((stop - start) * sum(start <= k < stop for k in unknown) for start, stop in groups)
             selects[program.dtypes[flat[unknown[0]]].itemsize == 8] += chosen
     return kernels, (selects[0], selects[1])
+
+
+def _boxes(program: ScalarProgram, origins: Mapping[int, int], made: set[int]) -> tuple[tuple[int, int, int], ...]:
+    """Results of single numbers: elements, how many of them are computed, and selects if they are not stacked."""
+    found = []
+    for ids in program.outputs:
+        flat = [int(i) for i in ids.flat]
+        unknown = [k for k, i in enumerate(flat) if i in made]
+        if ids.size > 1 and unknown and len({origins[flat[k]] for k in unknown}) == len(unknown):
+            groups = cuts(unknown, len(flat), ids.shape[-1])
+            selects = sum((stop - start) * sum(start <= k < stop for k in unknown) for start, stop in groups)
+            found.append((ids.size, len(unknown), selects))
+    return tuple(found)
 
 
 def _single(program: ScalarProgram, origins: Mapping[int, int], made: set[int]) -> tuple[tuple[int, int], ...]:

@@ -203,7 +203,9 @@ class Counts:
       looped: whether it is the loop form.
       operations: in the body of the loop form, of no interest otherwise.
       weight: operations on one element of the batch in kernels.
-      counted: the same as XLA counts them where it looks for short programs.
+      counted: the same as XLA counts them where it looks for short programs, without selects in boxes.
+      boxes: for each result of single numbers its elements, how many of them are computed, and selects unless these are
+        stacked.
       turn: operations at each turn of a loop around it.
       launches: kernels at each turn of a loop around it, but for those of whoever reads scalar results.
       bound: arrays of the kernel of the loop form.
@@ -228,6 +230,7 @@ class Counts:
     operations: int
     weight: int
     counted: int
+    boxes: tuple[tuple[int, int, int], ...]
     turn: int
     launches: int
     bound: int
@@ -258,7 +261,8 @@ class Counts:
         work += machine.page / PAGE * sum(batch * size for size in self.arrays if batch * size > HEAP)
         shared = work / machine.threads + machine.fork * kernels
         fixed = machine.call + machine.kernel * kernels + machine.operation * self.operations
-        if batch * self.counted >= INLINE:
+        selects = sum(many for size, n, many in self.boxes if not is_stacked(size, n, batch))
+        if batch * (self.counted + SELECT * selects) >= INLINE:
             fixed += machine.handoff
         if kernels >= MANY and batch * (self.size[1] + self.size[0] / 2) > TINY:
             fixed += machine.spread

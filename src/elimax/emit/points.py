@@ -33,16 +33,16 @@ MAX_RESULTS = 400
 TOGETHER = 6
 """Neighbours that are put into their places at once: compilation takes longer with fewer and with more of them."""
 
-MAX_BYTES = 2**19
-"""Results with more bytes take other forms: XLA shares the work of filling them among cores."""
+MAX_BYTES = 2**22
+"""Results with more bytes take other forms, whose loops are vectorised."""
 
 MEMORY = 500.0
 """Nanoseconds for memory of what is computed on the way."""
 
-SLOWDOWN = 8.0
+SLOWDOWN = 10.0
 """How much longer arithmetic takes than in a vectorised loop."""
 
-SLOW = 3.0
+SLOW = 4.0
 """The same of divisions and roots."""
 
 SERIAL = 24.0
@@ -56,9 +56,8 @@ def fits(program: ScalarProgram, batch: int = 1) -> bool:
       program: the program.
       batch: number of points.
     """
-    made = sum(int(i) not in program.constants for ids in program.outputs for i in ids.flat)
     size = max(sum(program.dtypes[int(i)].itemsize for i in ids.flat) for ids in program.outputs)
-    return made <= MAX_RESULTS and batch * size <= MAX_BYTES
+    return _made(program) <= MAX_RESULTS and batch * size <= MAX_BYTES
 
 
 def predict(program: ScalarProgram, machine: Machine, batch: int) -> float:
@@ -73,8 +72,8 @@ def predict(program: ScalarProgram, machine: Machine, batch: int) -> float:
     unit, call = machine.unit_64, machine.called_64 if work.wide else machine.called_32
     arithmetic = SLOWDOWN * work.cheap + SLOW * machine.slow * work.slow + SERIAL * machine.series * work.series
     element = machine.element_64 if work.wide else machine.element_32
-    inputs, size = (sum(ids.size for ids in many) for many in (program.inputs, program.outputs))
-    time = batch * (unit * arithmetic + call * work.called + element * (inputs + size))
+    moved = sum(ids.size for ids in (*program.inputs, *program.outputs)) + _made(program)
+    time = batch * (unit * arithmetic + call * work.called + element * moved)
     counted = sum(EXPANDED.get(step.name, 1) for step in program.steps)
     return time + machine.call + machine.kernel + MEMORY + (machine.handoff if counted >= INLINE else 0.0)
 
@@ -144,6 +143,11 @@ def points(
         return results
 
     return form
+
+
+def _made(program: ScalarProgram) -> int:
+    """Elements of results that are put into their places."""
+    return sum(int(i) not in program.constants for ids in program.outputs for i in ids.flat)
 
 
 def _several(program: ScalarProgram) -> frozenset[int]:
