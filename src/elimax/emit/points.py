@@ -45,8 +45,8 @@ SLOWDOWN = 10.0
 SLOW = 4.0
 """The same of divisions and roots."""
 
-SERIAL = 24.0
-"""The same of exponentials and the like."""
+SERIAL = (10.0, 21.0)
+"""The same of exponentials and the like, of numbers of 32 and of 64 bits."""
 
 
 def fits(program: ScalarProgram, batch: int = 1) -> bool:
@@ -70,7 +70,8 @@ def predict(program: ScalarProgram, machine: Machine, batch: int) -> float:
     """
     work = work_of(program)
     unit, call = machine.unit_64, machine.called_64 if work.wide else machine.called_32
-    arithmetic = SLOWDOWN * work.cheap + SLOW * machine.slow * work.slow + SERIAL * machine.series * work.series
+    series = SERIAL[work.wide] * machine.series * work.series
+    arithmetic = SLOWDOWN * work.cheap + SLOW * machine.slow * work.slow + series
     element = machine.element_64 if work.wide else machine.element_32
     moved = sum(ids.size for ids in (*program.inputs, *program.outputs)) + _made(program)
     time = batch * (unit * arithmetic + call * work.called + element * moved)

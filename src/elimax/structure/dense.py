@@ -40,6 +40,9 @@ _SCATTER_COST = 15
 _BATCHED_SCATTER_COST = 64
 """Time of one scattered entry in units of one select, in a batch."""
 
+_STREAMED, _STREAMED_SCATTER_COST = 8192, 128
+"""Entries of a box whose batch leaves the caches, and that time there, where memory takes longer than selects."""
+
 _BATCH, _BATCHED = 16, 16384
 """Size of a batch, and entries of all its boxes, from which time is spent on entries and no longer on kernels."""
 
@@ -130,7 +133,7 @@ def _ways(terms: tuple[Term, ...], ranges: tuple[tuple[int, int], ...]) -> tuple
     small: Way = by_scatter
     if can_place and count * size + _DISPATCH <= size + _SCATTER_COST * entries:
         small = by_place
-    bound = _BATCHED_SCATTER_COST * entries
+    bound = (_BATCHED_SCATTER_COST if size < _STREAMED else _STREAMED_SCATTER_COST) * entries
     if size > bound:
         return small, small
     rows = plan_rows(terms, ranges, len(terms[0].out_axes))
