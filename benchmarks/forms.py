@@ -150,8 +150,10 @@ def read(path: Path) -> list[Row]:
         assert program is not None
         counts = count(program)
         predicted = predict(program, data["batch"], data["looped"])
-        if data["measured"].keys() <= predicted.keys():
-            rows.append(Row(**{**data, "counts": counts, "predicted": {f: predicted[f] for f in data["measured"]}}))
+        measured = {form: time for form, time in data["measured"].items() if form in predicted}
+        if measured:
+            own = {form: predicted[form] for form in measured}
+            rows.append(Row(**{**data, "counts": counts, "predicted": own, "measured": measured}))
     return rows
 
 

@@ -34,7 +34,7 @@ TOGETHER = 6
 """Neighbours that are put into their places at once: compilation takes longer with fewer and with more of them."""
 
 MAX_BYTES = 2**22
-"""Results with more bytes take other forms, whose loops are vectorised."""
+"""Results with more bytes in all take other forms, whose loops are vectorised."""
 
 MEMORY = 500.0
 """Nanoseconds for memory of what is computed on the way."""
@@ -56,7 +56,7 @@ def fits(program: ScalarProgram, batch: int = 1) -> bool:
       program: the program.
       batch: number of points.
     """
-    size = max(sum(program.dtypes[int(i)].itemsize for i in ids.flat) for ids in program.outputs)
+    size = sum(program.dtypes[int(i)].itemsize for ids in program.outputs for i in ids.flat)
     return _made(program) <= MAX_RESULTS and batch * size <= MAX_BYTES
 
 
