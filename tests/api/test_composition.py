@@ -167,6 +167,13 @@ def test_sharded_inputs(mesh):
     assert len(jac["y"].sharding.device_set) == 4
 
 
+@pytest.mark.parametrize("form", ["points", "kernel"])
+def test_one_kernel_cannot_exchange_parts_of_arrays(mesh, form):
+    x = jax.device_put(BATCH, NamedSharding(mesh, PartitionSpec("batch")))
+    jac = jax.jit(jax.vmap(elimax.jacobian(fun, form=form)))(x)
+    assert_trees_close(jac, jax.jit(jax.vmap(jax.jacfwd(fun)))(BATCH))
+
+
 def test_sharded_input_of_one_function(mesh):
     x = jax.device_put(jnp.arange(8.0) / 8, NamedSharding(mesh, PartitionSpec("batch")))
 

@@ -37,6 +37,7 @@ class Place:
       platform: "cpu", "cuda", ...
       looped: whether the program is the body of a loop, or a part of it.
       given: which operands come from outside of the whole program; none if empty.
+      spread: whether the whole program runs on several devices, which may exchange parts of any array.
     """
 
     batch: Batch
@@ -44,6 +45,7 @@ class Place:
     platform: str
     looped: bool
     given: tuple[bool, ...] = ()
+    spread: bool = False
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -186,7 +188,7 @@ def _lower(ctx: Any, *args: Any, staged: Staged, batch: Batch, platform: str | N
     if platform is None:
         platform = str((ctx.platforms or ctx.module_context.platforms)[0])
     given = () if _is_exported(ctx) else tuple(map(_is_given, args))
-    place = Place(batch, staged.batch_last, platform, _in_loop(ctx), given)
+    place = Place(batch, staged.batch_last, platform, _in_loop(ctx), given, _is_spread(ctx))
     form = staged.choose(place) or plain(staged, batch)
     return mlir.lower_fun(form, multiple_results=True)(ctx, *args)
 
@@ -204,6 +206,11 @@ def _in_loop(ctx: Any) -> bool:
         return False
     name = str(function.attributes["sym_name"])
     return any(body in name for body in BODIES)
+
+
+def _is_spread(ctx: Any) -> bool:
+    """Whether the whole program runs on several devices, as far as can be seen."""
+    return getattr(ctx.module_context.axis_context, "num_devices", None) != 1
 
 
 def _is_exported(ctx: Any) -> bool:

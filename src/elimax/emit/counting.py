@@ -359,12 +359,13 @@ def _pieces(program: ScalarProgram, origins: Mapping[int, int], made: set[int]) 
 
 
 def _boxes(program: ScalarProgram, origins: Mapping[int, int], made: set[int]) -> tuple[tuple[int, int, int], ...]:
-    """Results of single numbers: elements, how many of them are computed, and selects if they are not stacked."""
+    """Results of single or known numbers: elements, how many are computed, and selects if these are not stacked."""
     found = []
     for ids in program.outputs:
         flat = [int(i) for i in ids.flat]
         unknown = [k for k, i in enumerate(flat) if i in made]
-        if ids.size > 1 and unknown and len({origins[flat[k]] for k in unknown}) == len(unknown):
+        is_single = len({origins[flat[k]] for k in unknown}) == len(unknown)
+        if ids.size > 1 and unknown and (is_single or len(unknown) < ids.size):
             groups = cuts(unknown, len(flat), ids.shape[-1])
             selects = sum((stop - start) * sum(start <= k < stop for k in unknown) for start, stop in groups)
             found.append((ids.size, len(unknown), selects))

@@ -56,6 +56,9 @@ READERS = 4
 SELECT = 2
 """Operations of a select: comparing places, and choosing."""
 
+ONE_BY_ONE = 25.0
+"""Nanoseconds of an element among selected ones for a single point, outside of loops."""
+
 REPEATED = 1.1
 """How much longer the plain form takes in a loop: what reads its results there computes parts of them again."""
 
@@ -204,7 +207,7 @@ class Counts:
       operations: in the body of the loop form, of no interest otherwise.
       weight: operations on one element of the batch in kernels.
       counted: the same as XLA counts them where it looks for short programs, without selects in boxes.
-      boxes: for each result of single numbers its elements, how many of them are computed, and selects unless these are
+      boxes: for each result of single or known numbers its elements, how many are computed, and selects unless it is
         stacked.
       turn: operations at each turn of a loop around it.
       launches: kernels at each turn of a loop around it, but for those of whoever reads scalar results.
@@ -262,6 +265,8 @@ class Counts:
         shared = work / machine.threads + machine.fork * kernels
         fixed = machine.call + machine.kernel * kernels + machine.operation * self.operations
         selects = sum(many for size, n, many in self.boxes if not is_stacked(size, n, batch))
+        if batch == 1:
+            fixed += ONE_BY_ONE * sum(size for size, _, _ in self.boxes)
         if batch * (self.counted + SELECT * selects) >= INLINE:
             fixed += machine.handoff
         if kernels >= MANY and batch * (self.size[1] + self.size[0] / 2) > TINY:

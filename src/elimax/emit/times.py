@@ -10,7 +10,7 @@ from elimax.emit.model import Machine, Prediction
 from elimax.emit.scalars import ScalarProgram
 
 CLEAR = 0.9
-"""Loops of programs that compute nothing twice are taken for this share of the time of the plain form."""
+"""The loop form of a program that computes nothing twice is taken for this share of the time of the plain form."""
 
 
 def preferred(times: Mapping[str, float], gains: bool) -> str:
@@ -18,11 +18,11 @@ def preferred(times: Mapping[str, float], gains: bool) -> str:
 
     Args:
       times: nanoseconds by form.
-      gains: whether loops can gain by their work, not just by what is fixed.
+      gains: whether the loop form can gain by its work, not just by what is fixed.
     """
     known = dict(times)
     if not gains:
-        known.update((name, known[name] / CLEAR) for name in ("loop", "points") if name in known)
+        known["loop"] /= CLEAR
     return min(known, key=known.__getitem__)
 
 
