@@ -168,7 +168,7 @@ def test_sharded_inputs(mesh):
 
 
 @pytest.mark.parametrize("form", ["points", "kernel"])
-def test_one_kernel_cannot_exchange_parts_of_arrays(mesh, form):
+def test_forms_that_are_one_kernel_with_sharded_inputs(mesh, form):
     x = jax.device_put(BATCH, NamedSharding(mesh, PartitionSpec("batch")))
     jac = jax.jit(jax.vmap(elimax.jacobian(fun, form=form)))(x)
     assert_trees_close(jac, jax.jit(jax.vmap(jax.jacfwd(fun)))(BATCH))

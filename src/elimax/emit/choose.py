@@ -107,10 +107,8 @@ def choose(
             times["plain"] = parts.at(machine, batch, place.looped, whole)
         parted = 2 * batch * moved(program, machine) if is_part else 0.0
         times["loop"] += parted
-        if is_part:  # the rest is not short, and is fused with the plain form
+        if is_part or place.spread:  # a rest that is not short is fused with the plain form
             times.pop("points", None)
-        if place.spread:  # one kernel cannot exchange parts of arrays with other devices
-            times = {name: times[name] for name in ("plain", "loop")}
         if elementary == "vector":
             vector, _ = vectorise(program)
             replaced = sum(old is not new for old, new in zip(program.steps, vector.steps, strict=True))
@@ -123,8 +121,8 @@ def choose(
         if form == "plain":
             return None
     masks = [mask for _, mask in reversed(place.batch)]
-    if form == "kernel" and not place.spread and kernel.fits(program, batch, behind):
+    if form == "kernel" and kernel.fits(program, batch, behind):
         return kernel.kernel(program, place.sizes, masks, place.platform)
-    if form == "points" and not place.spread and points.fits(program, batch):
+    if form == "points" and not place.spread and points.fits(program, batch):  # no kernel exchanges parts of arrays
         return points.points(program, place.sizes, masks, place.batch_last, place.platform, place.given)
     return loop(program, place.sizes, masks, place.batch_last, elementary)
