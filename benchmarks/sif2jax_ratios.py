@@ -49,7 +49,7 @@ class Row:
       equations: number of equations of the jaxpr.
       seconds: by batch, the median seconds of a call by mode.
       gain: by batch, median over rounds of the time of the better of JAX's modes over that of elimax.
-      room: by batch, the same over the time of a program that writes zeros of the same shapes: what nobody can exceed.
+      room: by batch, the same over the time of a program that writes zeros: about what can be reached.
       error: largest difference from jacfwd relative to the largest entry of the same row.
       note: why there are no figures.
     """

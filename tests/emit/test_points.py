@@ -33,7 +33,7 @@ def test_problems(name, dtype):
     problem = zoo.get(name, dtype=dtype)
     own = own_jacobian(problem.fun, problem.argnums)
     expected = jax.jacfwd(problem.fun, problem.argnums)
-    factor = 1e5  # roe_flux_1d subtracts numbers of a million
+    factor = 1e5 if name == "roe_flux_1d" else 400  # that one subtracts numbers of a million
     close(jax.jit(own)(*problem.args), expected(*problem.args), factor)
     args = spread(problem, 21)
     close(jax.jit(jax.vmap(own))(*args), jax.vmap(expected)(*args), factor)
