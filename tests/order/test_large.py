@@ -75,11 +75,12 @@ def test_auto_on_a_large_graph():
     assert not found.optimal
 
 
-def test_greedy_gives_up_at_a_ceiling():
+@pytest.mark.parametrize("size, lookahead", [(450, 0), (20, 0), (20, 8)])
+def test_greedy_gives_up_at_a_ceiling(size, lookahead):
     from elimax.order.markowitz import greedy_order
 
-    problem = Problem.from_graph(ring(450))
-    whole = greedy_order(problem)
+    problem = Problem.from_graph(ring(size))
+    whole = greedy_order(problem, lookahead=lookahead)
     assert whole is not None
-    assert greedy_order(problem, ceiling=whole.multiplications) == whole
-    assert greedy_order(problem, ceiling=whole.multiplications - 1) is None
+    assert greedy_order(problem, lookahead=lookahead, ceiling=whole.multiplications) == whole
+    assert greedy_order(problem, lookahead=lookahead, ceiling=whole.multiplications - 1) is None

@@ -73,7 +73,7 @@ def greedy_order(
       ties: as for `markowitz`.
       relative: as for `markowitz`.
       lookahead: as for `markowitz`.
-      ceiling: on a large graph, give up when the cost passes it.
+      ceiling: give up when the cost passes it.
 
     Returns:
       The order, or None if it was given up.
@@ -81,9 +81,9 @@ def greedy_order(
     rank = _ranks(problem, ties, seed)
     bias = reachable_pairs(problem) if relative else np.zeros(problem.num_vertices, np.int64)
     if lookahead > 1:
-        found = _look_ahead(problem, rank.tolist(), bias.tolist(), lookahead)
+        found = _look_ahead(problem, rank.tolist(), bias.tolist(), lookahead, ceiling)
     elif is_small(problem):
-        found = _greedy(problem, rank.tolist(), bias.tolist())
+        found = _greedy(problem, rank.tolist(), bias.tolist(), ceiling)
     else:
         from elimax.elimination.greedy import greedy
 
@@ -118,7 +118,9 @@ def reachable_pairs(problem: Problem) -> np.ndarray:
     return np.array([a.bit_count() * b.bit_count() for a, b in zip(from_inputs, to_outputs, strict=True)], np.int64)
 
 
-def _greedy(problem: Problem, rank: list[int], bias: list[int]) -> tuple[tuple[int, ...], int]:
+def _greedy(
+    problem: Problem, rank: list[int], bias: list[int], ceiling: int | None
+) -> tuple[tuple[int, ...], int] | None:
     """The specification of the search, with a heap in which outdated entries stay until they surface."""
     state = Elimination(problem)
     waiting = set(problem.eliminable)
@@ -132,6 +134,8 @@ def _greedy(problem: Problem, rank: list[int], bias: list[int]) -> tuple[tuple[i
             continue
         neighbours = [*state.ins[v], *state.outs[v]]
         state.eliminate(v)
+        if ceiling is not None and state.cost > ceiling:
+            return None
         waiting.remove(v)
         order.append(v)
         for u in neighbours:
@@ -143,7 +147,9 @@ def _greedy(problem: Problem, rank: list[int], bias: list[int]) -> tuple[tuple[i
     return tuple(order), state.cost
 
 
-def _look_ahead(problem: Problem, rank: list[int], bias: list[int], width: int) -> tuple[tuple[int, ...], int]:
+def _look_ahead(
+    problem: Problem, rank: list[int], bias: list[int], width: int, ceiling: int | None
+) -> tuple[tuple[int, ...], int] | None:
     """Among the ``width`` cheapest vertices take the one that leaves its neighbours cheapest."""
     state = Elimination(problem)
     price = {v: state.price(v) - bias[v] for v in problem.eliminable}
@@ -157,6 +163,8 @@ def _look_ahead(problem: Problem, rank: list[int], bias: list[int], width: int) 
         best = min(candidates, key=lambda v: (price[v] + added[v], price[v], rank[v]))
         neighbours = [*state.ins[best], *state.outs[best]]
         state.eliminate(best)
+        if ceiling is not None and state.cost > ceiling:
+            return None
         for u in neighbours:
             for v in (u, *state.ins[u], *state.outs[u]):
                 added.pop(v, None)

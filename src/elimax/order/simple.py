@@ -58,7 +58,8 @@ def simple_orders(problem: Problem, limits: Limits, seed: int) -> Iterator[Order
     for position, options in enumerate(further):
         if position and (edges > MODERATE if by_size else limits.left == 0 and edges > TINY):
             return
-        order = greedy_order(problem, ceiling=ceiling, **options)
+        whole = position == 0 and is_small(problem)  # its cost is shown beside that of the plan
+        order = greedy_order(problem, ceiling=None if whole else ceiling, **options)
         if order is not None:
             ceiling = min(ceiling, order.multiplications)
             yield order

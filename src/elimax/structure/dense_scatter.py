@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -12,9 +13,12 @@ import numpy as np
 
 from elimax.structure.arranged import arranged
 from elimax.structure.arrays import Value, as_array_over_labels
-from elimax.structure.placed import layers, placed
+from elimax.structure.placed import layers, put
 from elimax.structure.positions import positions
 from elimax.structure.term import Term
+
+REMEMBERED = 2**16
+"""Entries of boxes whose places are remembered; `READ` bounds how many elements such a box can have."""
 
 
 def coordinates(values: Sequence[Value], terms: Sequence[Term], dtype: Any, rank: int) -> tuple[np.ndarray, Any]:
@@ -60,15 +64,28 @@ def scatter(arrays: Sequence[Any], terms: Sequence[Term], dtype: Any, ranges: Se
     """
     shape = tuple(stop - start for start, stop in ranges)
     size = math.prod(shape)
-    flat = np.concatenate([flat_positions(term, ranges) for term in terms])
+    flat, found = _places(terms, ranges)
     data = jnp.concatenate([jnp.ravel(as_array_over_labels(a, t, dtype)) for a, t in zip(arrays, terms, strict=True)])
-    return placed(data, flat, size).reshape(shape)
+    return put(data, flat, size, found).reshape(shape)
 
 
 def readable(terms: Sequence[Term], ranges: Sequence[tuple[int, int]]) -> bool:
     """Whether `scatter` has each element of a box read its entries."""
+    return _places(terms, ranges)[1] is not None
+
+
+def _places(terms: Sequence[Term], ranges: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Places of all entries in a box, and its `layers`; remembered for a while, since layers of a network are alike."""
+    few = sum(term.num_entries for term in terms) <= REMEMBERED
+    return (_remembered if few else _found)(tuple(terms), tuple(ranges))
+
+
+def _found(terms: tuple[Term, ...], ranges: tuple[tuple[int, int], ...]) -> tuple[np.ndarray, np.ndarray | None]:
     flat = np.concatenate([flat_positions(term, ranges) for term in terms])
-    return layers(flat, math.prod(stop - start for start, stop in ranges)) is not None
+    return flat, layers(flat, math.prod(stop - start for start, stop in ranges))
+
+
+_remembered = functools.lru_cache(maxsize=8)(_found)
 
 
 def flat_positions(term: Term, ranges: Sequence[tuple[int, int]]) -> np.ndarray:

@@ -23,8 +23,12 @@ def placed(data: Any, places: np.ndarray, size: int) -> Any:
       places: int array [entries] of numbers below ``size``.
       size: of the result.
     """
+    return put(data, places, size, layers(places, size))
+
+
+def put(data: Any, places: np.ndarray, size: int, found: np.ndarray | None) -> Any:
+    """The same with ``found`` from `layers`."""
     index_dtype = np.int32 if max(size, data.size) < 2**31 else np.int64
-    found = layers(places, size)
     if found is not None:
         empty = (found == places.size).any()
         source = jnp.concatenate([data, jnp.zeros((1,), data.dtype)]) if empty else data
