@@ -15,10 +15,10 @@ import elimax
 from elimax._jax import trace
 from elimax._jax.staged import Place
 from elimax.cli.app import app
-from elimax.emit import machines
+from elimax.emit import machines, points
 from elimax.emit.choose import choose
 from elimax.emit.counting import count
-from elimax.emit.fit import Row, assess, fit
+from elimax.emit.fit import Fit, Quality, Row, assess, fit
 from elimax.emit.model import DEFAULT, Machine
 from elimax.emit.samples import ALONE, LOOPED, cases, sample
 from elimax.emit.scalarise import scalarise
@@ -50,10 +50,11 @@ def times(programs, machine, noise=0.0):
     rng = np.random.default_rng(0)
     rows = []
     for p in programs:
-        counts = count(p)
+        counts = {**count(p), "points": points.count(p)}
         for looped, batches in ((False, ALONE), (True, LOOPED)):
             for batch in batches:
-                row = Row(counts, batch, looped, {}, 100)
+                own = {form: counts[form] for form in ("plain", "loop", *([] if looped else ["points"]))}
+                row = Row(own, batch, looped, {}, 100)
                 exact = row.predicted(machine, (300.0, 0.1))
                 measured = {f: t * float(np.exp(noise * rng.standard_normal())) for f, t in exact.items()}
                 rows.append(dataclasses.replace(row, measured=measured))
@@ -61,7 +62,7 @@ def times(programs, machine, noise=0.0):
 
 
 OTHER = dataclasses.replace(
-    DEFAULT, unit_32=0.03, unit_64=0.07, element_32=0.3, element_64=0.5, operation=40.0, turn=2.0, call=9000.0
+    DEFAULT, unit_32=0.03, unit_64=0.05, element_32=0.5, element_64=0.8, operation=60.0, turn=0.5, call=15000.0
 )
 CHANGED = ("unit_32", "unit_64", "element_32", "element_64", "operation", "turn", "call")
 
@@ -69,8 +70,8 @@ CHANGED = ("unit_32", "unit_64", "element_32", "element_64", "operation", "turn"
 def test_fit_recovers_weights(programs):
     found = fit(times(programs, OTHER))
     for name in CHANGED:
-        assert getattr(found.machine, name) == pytest.approx(getattr(OTHER, name), rel=0.25), name
-    assert found.after.error < 1.02 < found.before.error
+        assert getattr(found.machine, name) == pytest.approx(getattr(OTHER, name), rel=0.4), name
+    assert found.after.error < 1.05 < found.before.error
     assert found.after.regret <= found.before.regret
     assert found.after.correlation > 0.999
 
@@ -78,13 +79,29 @@ def test_fit_recovers_weights(programs):
 def test_fit_bears_noise_and_outliers(programs):
     rows = times(programs, OTHER, noise=0.1)
     for k in range(0, len(rows), 20):  # another program ran meanwhile
-        rows[k] = dataclasses.replace(rows[k], measured={"plain": 50 * rows[k].measured["plain"], "loop": 1e6})
+        slow = {"plain": 50 * rows[k].measured["plain"], "loop": 1e6}
+        rows[k] = dataclasses.replace(rows[k], measured={**rows[k].measured, **slow})
     machine = fit(rows).machine
     assert assess(times(programs, OTHER), machine, (300.0, 0.1)).error < 1.15
 
 
 def test_fit_of_nothing_is_the_start():
     assert fit([]).machine == DEFAULT
+
+
+def chosen(*regrets):
+    return Quality(0.9, 1.5, regrets)
+
+
+def test_weights_hold_unless_they_choose_worse_by_more_than_chance():
+    def holds(before, after):
+        return Fit(DEFAULT, (1.0, 1.0), before, after).holds
+
+    assert holds(chosen(1.0, 1.0), chosen(1.0, 1.0))
+    assert holds(chosen(1.5), chosen(1.0))
+    assert not holds(chosen(1.0), chosen(1.5))
+    assert holds(chosen(1.0, 1.4, 1.0, 1.2), chosen(1.0, 1.0, 1.5, 1.2))
+    assert not holds(chosen(1.0, 1.0, 1.0, 1.1), chosen(1.3, 1.2, 1.3, 1.4))
 
 
 def test_fit_keeps_what_times_do_not_show(programs):
@@ -166,7 +183,7 @@ def test_command_stores_weights_and_says_how_good_they_are(fresh):
     found = json.loads(result.stdout)
     assert found["programs"] == 1
     assert set(found["weights"]) == {field.name for field in dataclasses.fields(Machine)}
-    better = found["fitted"]["regret"] <= found["defaults"]["regret"]
+    better = found["fitted"]["regret"] <= found["defaults"]["regret"]  # of one program: no chance to speak of
     assert (found["file"] or "").startswith(str(fresh)) is better
     if better:
         assert dataclasses.asdict(machines.load(found["kind"])) == found["weights"]

@@ -75,7 +75,7 @@ def test_auto_on_a_large_graph():
     assert not found.optimal
 
 
-@pytest.mark.parametrize("size, lookahead", [(450, 0), (20, 0), (20, 8)])
+@pytest.mark.parametrize(("size", "lookahead"), [(450, 0), (20, 0), (20, 8)])
 def test_greedy_gives_up_at_a_ceiling(size, lookahead):
     from elimax.order.markowitz import greedy_order
 

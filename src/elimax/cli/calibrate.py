@@ -8,9 +8,12 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from elimax.emit.fit import Quality
 
 PLAIN_SECONDS = 10.0
 """Time between plain lines of progress."""
@@ -32,7 +35,7 @@ def calibrate(seconds: float, seed: int, as_json: bool, dry_run: bool, x64: bool
     """Time small random programs on this CPU and fit the weights by which forms of programs are chosen.
 
     Other devices have one form, so there is nothing to choose. Weights that choose worse than the defaults on these
-    programs are not stored. Control-C stops and leaves the weights as they were.
+    programs, by more than chance, are not stored. Control-C stops and leaves the weights as they were.
     """
     import jax
 
@@ -55,11 +58,10 @@ def calibrate(seconds: float, seed: int, as_json: bool, dry_run: bool, x64: bool
         "programs": len(rows),
         "seed": seed,
         "jax": jax.__version__,
-        "defaults": dataclasses.asdict(fitted.before),
-        "fitted": dataclasses.asdict(fitted.after),
+        "defaults": _words(fitted.before),
+        "fitted": _words(fitted.after),
     }
-    better = fitted.after.regret <= fitted.before.regret
-    path = store(fitted.machine, kind, about) if better and not dry_run else None
+    path = store(fitted.machine, kind, about) if fitted.holds and not dry_run else None
     if as_json:
         weights = dataclasses.asdict(fitted.machine)
         words = {"kind": kind, **about, "weights": weights, "file": None if path is None else str(path)}
@@ -74,9 +76,14 @@ def calibrate(seconds: float, seed: int, as_json: bool, dry_run: bool, x64: bool
     for field in dataclasses.fields(fitted.machine):
         before, now = getattr(former, field.name), getattr(fitted.machine, field.name)
         click.echo(f"{field.name:<12} {before:>10.4g} {now:>10.4g}")
-    if not better:
+    if not fitted.holds:
         click.echo("the defaults choose better on these programs; try again on an idle machine, or with more --seconds")
     click.echo("nothing is stored" if path is None else f"stored in {path}")
+
+
+def _words(quality: Quality) -> dict[str, float]:
+    """The quality of weights in few numbers."""
+    return {name: getattr(quality, name) for name in ("correlation", "error", "regret", "worst")}
 
 
 @contextlib.contextmanager

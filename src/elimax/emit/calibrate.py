@@ -11,12 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from elimax._jax import trace
+from elimax.emit import points
 from elimax.emit.counting import count
-from elimax.emit.fit import Row
+from elimax.emit.fit import Counted, Row
 from elimax.emit.samples import Case, cases
 from elimax.emit.scalarise import scalarise
 
-FORMS = ("plain", "loop")
 TURNS = 200
 """Turns of the loop around a program."""
 
@@ -53,15 +53,18 @@ def measure(jacobian: Jacobian, case: Case) -> Row | None:
         return None
     spread = 0.3 + 0.4 * np.random.default_rng(0).random((case.batch, case.sample.inputs))
     x = jnp.asarray(spread, case.dtype)
+    counts: dict[str, Counted] = {**count(program)}
+    if not case.looped and points.fits(program, case.batch):
+        counts["points"] = points.count(program)
     calls = {}
-    for form in FORMS:
+    for form in counts:
         fun = jax.vmap(jacobian(case.sample, form=form))
         compiled = jax.jit(_looped(fun, case) if case.looped else fun).lower(x).compile()
         calls[form] = lambda compiled=compiled: jax.block_until_ready(compiled(x))
     turns = TURNS if case.looped else 1
     measured = {form: 1e9 * least / turns for form, least in _turns(calls).items()}
     extra = case.batch * case.sample.inputs**2 * case.sample.outputs
-    return Row(count(program), case.batch, case.looped, measured, extra)
+    return Row(counts, case.batch, case.looped, measured, extra)
 
 
 def _looped(fun: Callable[..., Any], case: Case) -> Callable[..., Any]:

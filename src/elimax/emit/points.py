@@ -14,6 +14,7 @@ does nothing else: XLA fuses no operation with a call.
 from __future__ import annotations
 
 import collections
+import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -24,7 +25,7 @@ from jax import lax
 
 from elimax._jax.calls import one_kernel, shared
 from elimax.emit.counting import CALLED, EXPANDED, KEPT, SERIES, fused_work, work_of
-from elimax.emit.model import INLINE, Machine
+from elimax.emit.model import INLINE, Machine, Work
 from elimax.emit.scalars import ScalarProgram
 
 MAX_RESULTS = 400
@@ -60,23 +61,37 @@ def fits(program: ScalarProgram, batch: int = 1) -> bool:
     return _made(program) <= MAX_RESULTS and batch * size <= MAX_BYTES
 
 
-def predict(program: ScalarProgram, machine: Machine, batch: int) -> float:
-    """Nanoseconds of a call outside of any loop.
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    """What the form does.
 
-    Args:
-      program: the program.
-      machine: weights of the device.
-      batch: number of points.
+    Attributes:
+      work: of a point.
+      moved: elements that are read and put into their places.
+      counted: operations as XLA counts them where it looks for short programs.
     """
-    work = work_of(program)
-    unit, call = machine.unit_64, machine.called_64 if work.wide else machine.called_32
-    series = SERIAL[work.wide] * machine.series * work.series
-    arithmetic = SLOWDOWN * work.cheap + SLOW * machine.slow * work.slow + series
-    element = machine.element_64 if work.wide else machine.element_32
+
+    work: Work
+    moved: int
+    counted: int
+
+    def at(self, machine: Machine, batch: int, looped: bool = False) -> float:
+        """Nanoseconds of a call outside of any loop."""
+        del looped
+        work = self.work
+        unit = machine.unit_64  # of both widths: nothing is vectorised
+        call = machine.called_64 if work.wide else machine.called_32
+        series = SERIAL[work.wide] * machine.series * work.series
+        arithmetic = SLOWDOWN * work.cheap + SLOW * machine.slow * work.slow + series
+        element = machine.element_64 if work.wide else machine.element_32
+        time = batch * (unit * arithmetic + call * work.called + element * self.moved)
+        return time + machine.call + machine.kernel + MEMORY + (machine.handoff if self.counted >= INLINE else 0.0)
+
+
+def count(program: ScalarProgram) -> Counts:
+    """What the form does for a program."""
     moved = sum(ids.size for ids in (*program.inputs, *program.outputs)) + _made(program)
-    time = batch * (unit * arithmetic + call * work.called + element * moved)
-    counted = sum(EXPANDED.get(step.name, 1) for step in program.steps)
-    return time + machine.call + machine.kernel + MEMORY + (machine.handoff if counted >= INLINE else 0.0)
+    return Counts(work_of(program), moved, sum(EXPANDED.get(step.name, 1) for step in program.steps))
 
 
 def points(

@@ -49,5 +49,5 @@ def by_form(
     if looped and kernel.pays(program, batch) and kernel.fits(program, batch, behind):
         found["kernel"] = kernel.predict(program, machine, batch)
     if not looped and points.fits(program, batch):
-        found["points"] = points.predict(program, machine, batch)
+        found["points"] = points.count(program).at(machine, batch)
     return found
