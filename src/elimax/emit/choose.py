@@ -98,7 +98,7 @@ def choose(
         return None
     if form == "auto":
         machine = current()
-        forms = predict(program, machine)
+        forms = predict(program, machine, behind)
         if is_part:
             forms["plain"] = forms["plain"].joined(len(program.outputs))
         times = by_form(program, machine, batch, place.looped, behind, forms)
@@ -112,7 +112,7 @@ def choose(
         if elementary == "vector":
             vector, _ = vectorise(program)
             replaced = sum(old is not new for old, new in zip(program.steps, vector.steps, strict=True))
-            time = predict(vector, machine)["loop"].at(batch, place.looped) + parted
+            time = predict(vector, machine, behind)["loop"].at(batch, place.looped) + parted
             time += 0.0 if place.looped else OPERATIONS * replaced * machine.operation
             elementary = "vector" if time < times["loop"] else "exact"
             times["loop"] = min(time, times["loop"])

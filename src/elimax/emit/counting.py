@@ -107,8 +107,14 @@ FULL = 0.5
 """Share of a result that is computed where its pieces are arrays; in emptier ones each element is put in its place."""
 
 
-def count(program: ScalarProgram) -> dict[str, Counts]:
-    """What the forms "plain" and "loop" of a program do."""
+def count(program: ScalarProgram, behind: bool = False) -> dict[str, Counts]:
+    """What the forms "plain" and "loop" of a program do.
+
+    Args:
+      program: the program.
+      behind: whether batch axes come behind those of the results: each element of a result is a stretch of memory
+        then, and nothing is chosen, or put together from columns, one element after the other.
+    """
     program = _unsettled(program)
     targets = program.computed
     kept = _kept(program, targets)
@@ -136,7 +142,7 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
 
     def chosen(groups: Sequence[Sequence[int]]) -> tuple[Work, ...]:
         """The same, where results of several operations in a group are chosen among, one element after the other."""
-        many = [len({origins[i] for i in own}) > 1 for own in groups]
+        many = [len({origins[i] for i in own}) > 1 and not behind for own in groups]
         return tuple(
             work.apart() if is_many else work
             for own, is_many in zip(groups, many, strict=True)
@@ -148,8 +154,9 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
     results = [int(i) for ids in program.outputs for i in ids.flat]
     made = set(targets)
     known = _widths(program, (i for i, _ in _stretches(program.outputs) if i not in made))
-    stacked = [ids for ids in program.outputs if not is_selected(program, ids)]
-    choices = _choices(program, made, [ids for ids in program.outputs if is_selected(program, ids)])
+    selected = [] if behind else [ids for ids in program.outputs if is_selected(program, ids)]
+    stacked = [ids for ids in program.outputs if behind or not is_selected(program, ids)]
+    choices = _choices(program, made, selected)
     fillers = {(i, length) for i, length in _stretches(stacked) if i not in made}
     size = _widths(program, results)
     moved = _widths(
@@ -173,10 +180,10 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             merged=(_work(program, sorted(merged)), *single),
             kernels=len({origins[i] for i in kept}) + pieces,
             moved=moved,
-            selects=selects,
+            selects=(0, 0) if behind else selects,
             gathered=program.gathered,
             columns=_widths(program, kept),
-            crowd=_crowd(program, origins, TOGETHER),
+            crowd=(0, 0) if behind else _crowd(program, origins, TOGETHER),
             known=known,
             size=size,
             arrays=arrays,
@@ -186,7 +193,7 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             operations=0,
             weight=sum(map(len, cones)) + 6 * len(results),
             counted=sum(program.steps[k].name not in UNCOUNTED for own in cones for k in own),
-            boxes=_boxes(program, origins, made),
+            boxes=() if behind else _boxes(program, origins, made),
             turn=0,
             launches=len({origins[i] for i in kept}) + pieces - len(scalars),
             bound=0,
@@ -201,7 +208,7 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
             selects=choices,
             gathered=(0, 0),
             columns=columns,
-            crowd=_crowd(program, {i: i for i in made}),
+            crowd=(0, 0) if behind else _crowd(program, {i: i for i in made}),
             known=known,
             size=size,
             arrays=arrays,
@@ -221,14 +228,15 @@ def count(program: ScalarProgram) -> dict[str, Counts]:
     }
 
 
-def predict(program: ScalarProgram, machine: Machine = DEFAULT) -> dict[str, Prediction]:
+def predict(program: ScalarProgram, machine: Machine = DEFAULT, behind: bool = False) -> dict[str, Prediction]:
     """Times of the forms "plain" and "loop".
 
     Args:
       program: what is emitted.
       machine: weights of the device.
+      behind: whether batch axes come behind those of the results.
     """
-    return {form: Prediction(counts, machine) for form, counts in count(program).items()}
+    return {form: Prediction(counts, machine) for form, counts in count(program, behind).items()}
 
 
 def recomputes(counts: Mapping[str, Counts]) -> bool:

@@ -46,6 +46,9 @@ SLOWDOWN = 10.0
 SLOW = 4.0
 """The same of divisions and roots."""
 
+APART = 2
+"""How much longer elements take to be put into their places where those of a point are far apart."""
+
 SERIAL = (10.0, 21.0)
 """The same of exponentials and the like, of numbers of 32 and of 64 bits."""
 
@@ -88,9 +91,14 @@ class Counts:
         return time + machine.call + machine.kernel + MEMORY + (machine.handoff if self.counted >= INLINE else 0.0)
 
 
-def count(program: ScalarProgram) -> Counts:
-    """What the form does for a program."""
-    moved = sum(ids.size for ids in (*program.inputs, *program.outputs)) + _made(program)
+def count(program: ScalarProgram, behind: bool = False) -> Counts:
+    """What the form does for a program.
+
+    Args:
+      program: the program.
+      behind: whether batch axes come behind those of the results.
+    """
+    moved = sum(ids.size for ids in (*program.inputs, *program.outputs)) + _made(program) * (APART if behind else 1)
     return Counts(work_of(program), moved, sum(EXPANDED.get(step.name, 1) for step in program.steps))
 
 

@@ -44,10 +44,10 @@ def by_form(
       behind: whether batch axes come behind those of the results.
       forms: predictions of the forms "plain" and "loop" where they are known.
     """
-    forms = predict(program, machine) if forms is None else forms
+    forms = predict(program, machine, behind) if forms is None else forms
     found = {name: form.at(batch, looped) for name, form in forms.items()}
     if looped and kernel.pays(program, batch) and kernel.fits(program, batch, behind):
         found["kernel"] = kernel.predict(program, machine, batch)
     if not looped and points.fits(program, batch):
-        found["points"] = points.count(program).at(machine, batch)
+        found["points"] = points.count(program, behind).at(machine, batch)
     return found
