@@ -127,10 +127,10 @@ class Machine:
     copied: float = 2.3
     hoisted: float = 0.85
     call: float = 7000.0
-    handoff: float = 6900.0
+    handoff: float = 20_000.0
     spread: float = 12_000.0
     kernel: float = 860.0
-    operation: float = 130.0
+    operation: float = 160.0
     turn: float = 0.3
     start: float = 50.0
     bound: float = 9.0

@@ -49,7 +49,7 @@ SLOW = 4.0
 APART = 2
 """How much longer elements take to be put into their places where those of a point are far apart."""
 
-SERIAL = (10.0, 21.0)
+SERIAL = (10.0, 34.0)
 """The same of exponentials and the like, of numbers of 32 and of 64 bits."""
 
 
