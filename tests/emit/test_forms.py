@@ -18,6 +18,7 @@ from elimax.emit.counting import count, predict
 from elimax.emit.loop import loop
 from elimax.emit.model import DEFAULT
 from elimax.emit.scalarise import scalarise
+from elimax.emit.times import by_form
 
 SMALL = [
     "roe_flux_1d",
@@ -302,6 +303,20 @@ def test_model_tells_arrays_from_scalars():
     one_by_one = times(lambda x: jnp.stack([residual(x, t) for t in points.astype(np.float32)]))
     assert arrays["plain"] < one_by_one["plain"]
     assert arrays["plain"] < arrays["loop"]
+
+
+def test_model_knows_that_nothing_is_chosen_where_the_batch_is_last():
+    """Entries computed in different ways are chosen among with the batch in front, and stretches with it behind."""
+
+    def fun(x):
+        return jnp.stack([x[0] * x[1] * x[2], x[0] / (1 + x[1] * x[2]), jnp.sqrt(1 + x[0] * x[2])])
+
+    program = scalarise(trace(lambda x: [elimax.jacobian(fun, form="plain")(x)], [jnp.ones(3)]))
+    machine = dataclasses.replace(DEFAULT, threads=1)
+    first, last = (by_form(program, machine, 10_000, looped=False, behind=behind) for behind in (False, True))
+    assert last["plain"] < 0.8 * first["plain"]
+    assert last["loop"] <= first["loop"]
+    assert last["points"] > first["points"]
 
 
 def test_what_constants_alone_decide_costs_nothing():
