@@ -107,6 +107,10 @@ FULL = 0.5
 """Share of a result that is computed where its pieces are arrays; in emptier ones each element is put in its place."""
 
 
+LONG, SPAN, SLOWER = 2400, 20, 8.0
+"""Instructions from which on a loop form is not vectorised, those of an exponential, and how much slower it is then."""
+
+
 def count(program: ScalarProgram, behind: bool = False) -> dict[str, Counts]:
     """What the forms "plain" and "loop" of a program do.
 
@@ -167,6 +171,8 @@ def count(program: ScalarProgram, behind: bool = False) -> dict[str, Counts]:
     operations = sum(EXPANDED.get(step.name, 1) for step in program.steps) + 6 * len(targets)
     columns = _widths(program, targets)
     whole = work_of(program)
+    if len(program.steps) + SPAN * whole.series > LONG:
+        whole = dataclasses.replace(whole, cheap=SLOWER * whole.cheap, series=SLOWER * whole.series)
     groups = readers + cells
     accessed = _bytes(program, [i for own in _read(program, groups, kept) for i in own])
     accessed += _bytes(program, [i for own in groups for i in own])
