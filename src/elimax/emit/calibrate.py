@@ -1,4 +1,4 @@
-"""Timing small random programs in every form on the device at hand, to fit the time model to it."""
+"""Timing small random programs in the forms plain, loop and points here, to fit the time model to the device."""
 
 from __future__ import annotations
 

@@ -95,9 +95,10 @@ class Fit:
     @property
     def holds(self) -> bool:
         """Whether these choose no worse, as far as can be told: within the standard error of the mean."""
+        if not self.after.regrets:
+            return True
         changes = np.log(self.after.regrets) - np.log(self.before.regrets)
-        noise = float(np.std(changes)) / math.sqrt(len(changes)) if len(changes) else 0.0
-        return not len(changes) or float(np.mean(changes)) <= noise
+        return float(np.mean(changes)) <= float(np.std(changes)) / math.sqrt(len(changes))
 
 
 @dataclasses.dataclass(frozen=True)

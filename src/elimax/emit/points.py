@@ -46,7 +46,7 @@ SLOWDOWN = 10.0
 SLOW = 4.0
 """The same of divisions and roots."""
 
-APART = 2
+FAR = 2
 """How much longer elements take to be put into their places where those of a point are far apart."""
 
 SERIAL = (10.0, 34.0)
@@ -98,7 +98,7 @@ def count(program: ScalarProgram, behind: bool = False) -> Counts:
       program: the program.
       behind: whether batch axes come behind those of the results.
     """
-    moved = sum(ids.size for ids in (*program.inputs, *program.outputs)) + _made(program) * (APART if behind else 1)
+    moved = sum(ids.size for ids in (*program.inputs, *program.outputs)) + _made(program) * (FAR if behind else 1)
     return Counts(work_of(program), moved, sum(EXPANDED.get(step.name, 1) for step in program.steps))
 
 
