@@ -100,7 +100,7 @@ def assert_same_jacobian(fun, *args, argnums=0, jit=False, eps=None, kwargs=None
       fun: the function.
       *args: where to differentiate.
       argnums: with respect to what.
-      jit: compile the one of elimax.
+      jit: compile both.
       eps: unit of rounding; by default the coarsest of inputs and block.
       kwargs: keyword arguments of the function.
       method: ``order``, ``cost`` and ``output`` of elimax.
@@ -110,7 +110,8 @@ def assert_same_jacobian(fun, *args, argnums=0, jit=False, eps=None, kwargs=None
       The Jacobian of elimax.
     """
     kwargs = kwargs or {}
-    expected = jax_jacobian(fun, argnums, **options)(*args, **kwargs)
+    reference = jax_jacobian(fun, argnums, **options)
+    expected = (jax.jit(reference) if jit else reference)(*args, **kwargs)
     differentiate = elimax.jacobian(fun, argnums, **options, **(method or {}))
     actual = (jax.jit(differentiate) if jit else differentiate)(*args, **kwargs)
     chosen = [args[i] for i in ((argnums,) if isinstance(argnums, int) else argnums)]

@@ -84,7 +84,7 @@ def test_games_cost_what_the_reference_says(seed, rule):
 def test_a_batch_plays_like_single_games():
     setups = [block_setup(seed, "executed") for seed in range(3)]
     boards = jax.tree.map(lambda *x: jnp.stack(x), *(setup.board for setup in setups))
-    positions, ones = jax.vmap(game.start)(boards), [game.start(setup.board) for setup in setups]
+    positions, ones = jax.jit(jax.vmap(game.start))(boards), [game.start(setup.board) for setup in setups]
     many = jax.jit(game.play_many)
     for v in random.Random(0).sample(range(SIZE), SIZE):
         positions = many(positions, jnp.full(3, v, jnp.int32), boards)

@@ -76,7 +76,7 @@ def test_a_batch_plays_like_single_games(seed, rule):
     setups = [set_up(random_problem(seed + k, rule, middle=18, degree=3), size=32) for k in range(3)]
     boards = jax.tree.map(lambda *x: jnp.stack(x), *(setup.board for setup in setups))
     many = jax.jit(game.play_many)
-    positions, ones = jax.vmap(game.start)(boards), [game.start(setup.board) for setup in setups]
+    positions, ones = jax.jit(jax.vmap(game.start))(boards), [game.start(setup.board) for setup in setups]
     for v in random.Random(seed).sample(range(32), 32):
         positions = many(positions, jnp.full(3, v, jnp.int32), boards)
         ones = [play(one, jnp.int32(v), setup.board) for one, setup in zip(ones, setups, strict=True)]

@@ -50,7 +50,7 @@ CASES = {
 def test_pattern_holds_every_entry_and_is_that_of_the_sparse_jacobian(name):
     fun, x = CASES[name]
     pattern = elimax.sparsity(fun, x)
-    jac = elimax.jacobian(fun, output="bcoo")(x)
+    jac = jax.jit(elimax.jacobian(fun, output="bcoo"))(x)
     if name != "parts":  # real and imaginary part have an entry each
         dense = jax.tree.map(lambda b: b.todense().reshape(-1), jac, is_leaf=lambda b: hasattr(b, "todense"))
         whole = pattern.to_scipy(jac).toarray()
@@ -91,7 +91,7 @@ def test_loops_are_looked_into():
 def test_diagonals():
     pattern = elimax.sparsity(tridiagonal, X)
     bands = jax.jit(lambda x: pattern.banded(elimax.jacobian(tridiagonal, output="bcoo")(x)))(X)
-    dense = jax.jacfwd(tridiagonal)(X)
+    dense = jax.jit(jax.jacfwd(tridiagonal))(X)
     solved = scipy.linalg.solve_banded((bands.lower, bands.upper), bands.diagonals, np.ones(8))
     np.testing.assert_allclose(solved, np.linalg.solve(dense, np.ones(8)), rtol=1e-10)
     for found, offset in zip(bands.tridiagonal, (0, -1, 1), strict=True):
@@ -103,8 +103,8 @@ def test_diagonals_of_scattered_rows():
     where = np.array([1, 3, 4, 9, 11, 17, 18, 30, 31, 33, 36, 40, 47, 48, 50, 60, 61, 63])
     fun = lambda x: jnp.zeros(64).at[where].set(x[where] ** 2 + x[where - 1])  # noqa: E731
     x = jnp.linspace(0.0, 1.0, 64)
-    bands = elimax.sparsity(fun, x).banded(elimax.jacobian(fun, output="bcoo")(x))
-    dense = jax.jacfwd(fun)(x)
+    bands = elimax.sparsity(fun, x).banded(jax.jit(elimax.jacobian(fun, output="bcoo"))(x))
+    dense = jax.jit(jax.jacfwd(fun))(x)
     np.testing.assert_allclose(bands.diagonals[0], np.diagonal(dense))
     np.testing.assert_allclose(bands.tridiagonal[1], np.diagonal(dense, -1))
     np.testing.assert_allclose(bands.tridiagonal[2], np.zeros(63))
@@ -113,25 +113,25 @@ def test_diagonals_of_scattered_rows():
 def test_wide_bands_are_not_tridiagonal():
     fun = lambda x: x[2:] - x[:-2] ** 2  # noqa: E731
     square = lambda x: jnp.pad(fun(x), 1)  # noqa: E731
-    bands = elimax.sparsity(square, X).banded(elimax.jacobian(square, output="bcoo")(X))
+    bands = elimax.sparsity(square, X).banded(jax.jit(elimax.jacobian(square, output="bcoo"))(X))
     wide = lambda x: jnp.pad(fun(x), (2, 0))  # noqa: E731
     assert bands.diagonals.shape == (3, 8)
-    bands = elimax.sparsity(wide, X).banded(elimax.jacobian(wide, output="bcoo")(X))
+    bands = elimax.sparsity(wide, X).banded(jax.jit(elimax.jacobian(wide, output="bcoo"))(X))
     with pytest.raises(elimax.PatternError, match="tridiagonal"):
         _ = bands.tridiagonal
 
 
 @pytest.mark.parametrize("fun", [in_blocks, lambda x: x**2, lambda x: jnp.roll(x.reshape(4, 2), 1, 1).ravel() ** 2])
 def test_diagonal_blocks(fun):
-    jac = elimax.jacobian(fun, output="bcoo")(X)
+    jac = jax.jit(elimax.jacobian(fun, output="bcoo"))(X)
     blocks = elimax.sparsity(fun, X).block_diagonal(jac, 2)
-    dense = jax.jacfwd(fun)(X)
+    dense = jax.jit(jax.jacfwd(fun))(X)
     np.testing.assert_allclose(blocks, [dense[k : k + 2, k : k + 2] for k in range(0, 8, 2)], rtol=1e-12)
 
 
 def test_what_has_no_such_form_is_refused():
     pattern = elimax.sparsity(tridiagonal, X)
-    jac = elimax.jacobian(tridiagonal, output="bcoo")(X)
+    jac = jax.jit(elimax.jacobian(tridiagonal, output="bcoo"))(X)
     with pytest.raises(elimax.PatternError, match="outside"):
         pattern.block_diagonal(jac, 2)
     with pytest.raises(elimax.PatternError, match="multiple of 3"):

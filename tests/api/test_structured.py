@@ -82,7 +82,7 @@ CASES = {
 @pytest.mark.parametrize("fun", CASES, ids=lambda fun: fun.__name__)
 def test_structure_is_kept_and_shown(fun):
     x, entries, kinds = CASES[fun]
-    dense = np.asarray(jax.jacfwd(fun)(x))
+    dense = np.asarray(jax.jit(jax.jacfwd(fun))(x))
     if entries is None:
         entries = len({(a, b) for i, j in EDGES.T for a in (i, j) for b in (i, j)})
     jac = jax.jit(elimax.jacobian(fun, output="bcoo"))(x)
@@ -94,7 +94,7 @@ def test_structure_is_kept_and_shown(fun):
     assert kinds <= listed, shown
     assert not listed & {"dense", "operator"}, shown
     assert not plan.opaque
-    np.testing.assert_allclose(elimax.jacobian(fun)(x), dense, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(jax.jit(elimax.jacobian(fun))(x), dense, rtol=1e-10, atol=1e-12)
 
 
 def chain(x):
@@ -109,7 +109,7 @@ def graph_energy(x):
 def test_hessians_are_sorted_unique_and_symmetric(fun, entries):
     hess = jax.jit(elimax.hessian(fun, output="bcoo"))(X)
     dense = hess.todense()
-    np.testing.assert_allclose(dense, jax.hessian(fun)(X), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(dense, jax.jit(jax.hessian(fun))(X), rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(dense, dense.T, rtol=1e-10, atol=1e-12)
     assert hess.indices_sorted
     assert hess.unique_indices

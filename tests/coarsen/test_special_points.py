@@ -193,7 +193,7 @@ def test_removable_zero():
 
 def test_root_of_a_square_at_zero_is_that_of_abs():
     ours, _, _ = both(lambda x: jnp.sqrt(x**2), [jnp.asarray([0.0, -2.0])], Rules())
-    same(ours[1], [jax.grad(jnp.abs)(0.0), -1.0])
+    same(ours[1], [jax.jit(jax.grad(jnp.abs))(0.0), -1.0])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])

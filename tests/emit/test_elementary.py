@@ -98,7 +98,7 @@ def test_zoo(name, dtype):
     problem = zoo.get(name, dtype=dtype)
     args = spread(problem, (5,))
     own = elimax.jacobian(problem.fun, problem.argnums, form="loop", elementary="vector")
-    close(jax.jit(jax.vmap(own))(*args), jax.vmap(jax.jacfwd(problem.fun, problem.argnums))(*args), factor=400)
+    close(jax.jit(jax.vmap(own))(*args), jax.jit(jax.vmap(jax.jacfwd(problem.fun, problem.argnums)))(*args), factor=400)
 
 
 def every(x):
@@ -135,7 +135,7 @@ def test_jit_vmap_and_scan(dtype):
     x = jnp.asarray(X, dtype)
     close(jax.jit(own)(x[0]), expected(x[0]))
     nested = x.reshape(7, 1, 2) + jnp.zeros((1, 3, 1), dtype)
-    close(jax.jit(jax.vmap(jax.vmap(own)))(nested), jax.vmap(jax.vmap(expected))(nested))
+    close(jax.jit(jax.vmap(jax.vmap(own)))(nested), jax.jit(jax.vmap(jax.vmap(expected)))(nested))
 
     def steps(jacobian):
         return lambda x: lax.scan(lambda c, _: (c - 0.01 * jax.vmap(jacobian)(c)[:, 0], None), x, None, length=3)[0]
@@ -150,12 +150,12 @@ def test_derivatives_and_hessian():
     def loss(jacobian):
         return lambda x: jnp.sum(jax.vmap(jacobian)(x) ** 2)
 
-    close(jax.jit(jax.grad(loss(own)))(x), jax.grad(loss(expected))(x))
+    close(jax.jit(jax.grad(loss(own)))(x), jax.jit(jax.grad(loss(expected)))(x))
     scalar = lambda x: jnp.sum(turned(x))  # noqa: E731
     hessian = elimax.hessian(scalar, form="loop", elementary="vector")
-    close(jax.jit(jax.vmap(hessian))(x), jax.vmap(jax.hessian(scalar))(x))
+    close(jax.jit(jax.vmap(hessian))(x), jax.jit(jax.vmap(jax.hessian(scalar)))(x))
     actual = jax.jit(jax.vmap(elimax.value_and_jacobian(turned, form="loop", elementary="vector")))(x)
-    close(actual, (jax.vmap(turned)(x), jax.vmap(expected)(x)))
+    close(actual, (jax.jit(jax.vmap(turned))(x), jax.jit(jax.vmap(expected))(x)))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -63,7 +63,7 @@ def test_loop_form_of_the_zoo(name, dtype):
     problem = zoo.get(name, dtype=dtype)
     args = spread(problem, (5,))
     actual = jax.jit(jax.vmap(elimax.jacobian(problem.fun, problem.argnums, form="loop")))(*args)
-    close(actual, jax.vmap(jax.jacfwd(problem.fun, problem.argnums))(*args), factor=400)
+    close(actual, jax.jit(jax.vmap(jax.jacfwd(problem.fun, problem.argnums)))(*args), factor=400)
 
 
 def fun(x, p):
@@ -84,7 +84,7 @@ def test_unbatched():
 
 def test_batch_of_one_argument():
     actual = jax.jit(jax.vmap(LOOP, in_axes=(0, None)))(X, P)
-    close(actual, jax.vmap(FORWARD, in_axes=(0, None))(X, P))
+    close(actual, jax.jit(jax.vmap(FORWARD, in_axes=(0, None)))(X, P))
 
 
 @pytest.mark.parametrize("form", ["plain", "loop"])
@@ -93,7 +93,7 @@ def test_batch_of_one_argument():
 def test_layouts(out_axes, layout, form):
     own = elimax.jacobian(fun, ARGNUMS, form=form, layout=layout)
     actual = jax.jit(jax.vmap(own, in_axes=(0, None), out_axes=out_axes))(X, P)
-    close(actual, jax.vmap(FORWARD, in_axes=(0, None), out_axes=out_axes)(X, P))
+    close(actual, jax.jit(jax.vmap(FORWARD, in_axes=(0, None), out_axes=out_axes))(X, P))
 
 
 def test_nested_batches_of_different_arguments():
@@ -108,11 +108,11 @@ def test_nested_batches_of_different_arguments():
 @pytest.mark.parametrize("size", [0, 1, 2, 7])
 def test_lengths_of_the_batch(size):
     actual = jax.jit(jax.vmap(LOOP, in_axes=(0, None)))(X[:1].repeat(size, 0), P)
-    close(actual, jax.vmap(FORWARD, in_axes=(0, None))(X[:1].repeat(size, 0), P))
+    close(actual, jax.jit(jax.vmap(FORWARD, in_axes=(0, None)))(X[:1].repeat(size, 0), P))
 
 
 def test_eager_calls():
-    close(jax.vmap(LOOP, in_axes=(0, None))(X, P), jax.vmap(FORWARD, in_axes=(0, None))(X, P))
+    close(jax.jit(jax.vmap(LOOP, in_axes=(0, None)))(X, P), jax.jit(jax.vmap(FORWARD, in_axes=(0, None)))(X, P))
 
 
 @pytest.mark.parametrize("form", ["auto", "plain", "loop"])
@@ -135,20 +135,20 @@ def test_loops_around(form):
 
     close(jax.jit(newton(own))(X), newton(jax.jacfwd(fun))(X))
     close(jax.jit(search(own))(X[0]), search(jax.jacfwd(fun))(X[0]))
-    close(jax.jit(jax.vmap(search(own)))(X), jax.vmap(search(jax.jacfwd(fun)))(X))
+    close(jax.jit(jax.vmap(search(own)))(X), jax.jit(jax.vmap(search(jax.jacfwd(fun))))(X))
 
 
 def test_derivatives_of_the_result():
     def loss(jacobian):
         return lambda x: jnp.sum(jax.vmap(jacobian, in_axes=(0, None))(x, P)["y"] ** 2)
 
-    close(jax.jit(jax.grad(loss(elimax.jacobian(fun, form="loop"))))(X), jax.grad(loss(jax.jacfwd(fun)))(X))
+    close(jax.jit(jax.grad(loss(elimax.jacobian(fun, form="loop"))))(X), jax.jit(jax.grad(loss(jax.jacfwd(fun))))(X))
     own = jax.jit(jax.vmap(elimax.hessian(lambda x: jnp.sum(fun(x, P)["y"]), form="loop")))(X)
-    close(own, jax.vmap(jax.hessian(lambda x: jnp.sum(fun(x, P)["y"])))(X))
+    close(own, jax.jit(jax.vmap(jax.hessian(lambda x: jnp.sum(fun(x, P)["y"]))))(X))
     twice = elimax.jacobian(elimax.jacobian(fun, form="loop"), form="loop")
     close(
         jax.jit(jax.vmap(twice, in_axes=(0, None)))(X, P),
-        jax.vmap(jax.jacfwd(jax.jacfwd(fun)), in_axes=(0, None))(X, P),
+        jax.jit(jax.vmap(jax.jacfwd(jax.jacfwd(fun)), in_axes=(0, None)))(X, P),
     )
     primal, tangent = jax.jvp(jax.vmap(LOOP, in_axes=(0, None)), (X, P), (X, P))
     expected = jax.jvp(jax.vmap(FORWARD, in_axes=(0, None)), (X, P), (X, P))
@@ -161,9 +161,9 @@ def test_values_and_integer_results():
 
     own = elimax.value_and_jacobian(mixed, has_aux=True, form="loop")
     (value, aux), jac = jax.jit(jax.vmap(own))(X)
-    expected, expected_aux = jax.vmap(mixed)(X)
+    expected, expected_aux = jax.jit(jax.vmap(mixed))(X)
     close((value, aux), (expected, expected_aux))
-    close(jac, jax.vmap(jax.jacfwd(lambda x: mixed(x)[0]))(X))
+    close(jac, jax.jit(jax.vmap(jax.jacfwd(lambda x: mixed(x)[0])))(X))
 
 
 def test_two_dtypes_in_one_loop():
@@ -173,7 +173,7 @@ def test_two_dtypes_in_one_loop():
     x, y = X[:, 0], jnp.linspace(1.0, 2.0, 4, dtype=jnp.float64)
     f2 = lambda x, y: f(x[None], y[None])  # noqa: E731
     own = jax.jit(jax.vmap(elimax.jacobian(f2, ARGNUMS, form="loop")))(x, y)
-    close(own, jax.vmap(elimax.jacobian(f2, ARGNUMS, form="plain"))(x, y))
+    close(own, jax.jit(jax.vmap(elimax.jacobian(f2, ARGNUMS, form="plain")))(x, y))
 
 
 def test_untaken_branches_and_special_values():
@@ -194,12 +194,12 @@ def test_captured_tracers():
         return jax.vmap(jax.jacfwd(lambda v: jnp.sin(v * c) * v[0]))(x)
 
     close(jax.jit(outer)(X[0], X), expected(X[0], X))
-    close(jax.jit(jax.vmap(outer, in_axes=(0, None)))(X, X), jax.vmap(expected, in_axes=(0, None))(X, X))
+    close(jax.jit(jax.vmap(outer, in_axes=(0, None)))(X, X), jax.jit(jax.vmap(expected, in_axes=(0, None)))(X, X))
 
 
 def test_sparse_output():
     own = jax.jit(jax.vmap(elimax.jacobian(lambda x: x**2 * jnp.roll(x, 1), output="bcoo", form="loop")))(X)
-    dense = jax.vmap(jax.jacfwd(lambda x: x**2 * jnp.roll(x, 1)))(X)
+    dense = jax.jit(jax.vmap(jax.jacfwd(lambda x: x**2 * jnp.roll(x, 1))))(X)
     close(own.todense(), dense)
 
 
@@ -245,7 +245,7 @@ def test_programs_taken_apart(batch_last):
     form = loop(program, place.sizes, [mask for _, mask in place.batch], batch_last)
     xs = jnp.stack([x, x + 1, -x])
     actual = jax.jit(form)(xs, y)
-    expected = jax.vmap(operations, in_axes=(0, None), out_axes=-1 if batch_last else 0)(xs, y)
+    expected = jax.jit(jax.vmap(operations, in_axes=(0, None), out_axes=-1 if batch_last else 0))(xs, y)
     close(list(actual), expected)
 
 
@@ -255,7 +255,7 @@ def test_fillers_are_not_taken_for_elements(filler):
         return x[0] * x.at[jnp.array([1, 7])].get(mode="fill", fill_value=filler) ** 2
 
     own = jax.jit(jax.vmap(elimax.value_and_jacobian(fun, form="loop")))(X)
-    close(own, (jax.vmap(fun)(X), jax.vmap(jax.jacfwd(fun))(X)))
+    close(own, (jax.jit(jax.vmap(fun))(X), jax.jit(jax.vmap(jax.jacfwd(fun)))(X)))
 
 
 @pytest.mark.parametrize("mode", ["clip", "drop", "promise_in_bounds"])
@@ -266,7 +266,7 @@ def test_places_by_mode(mode):
         read = x.at[jnp.clip(places, 0, 2)].get(mode="clip") * x[1]
         return x.at[places].set(read, mode=mode) ** 2
 
-    close(jax.jit(jax.vmap(elimax.jacobian(fun, form="loop")))(X), jax.vmap(jax.jacfwd(fun))(X))
+    close(jax.jit(jax.vmap(elimax.jacobian(fun, form="loop")))(X), jax.jit(jax.vmap(jax.jacfwd(fun)))(X))
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_places_by_mode(mode):
 def test_programs_that_resist_keep_their_form(resisting):
     x = jnp.array([0.3, 1.7, 2.2])
     assert scalarise(trace(lambda x: [resisting(x)], [x])) is None
-    close(jax.jit(elimax.jacobian(resisting, form="loop"))(x), jax.jacfwd(resisting)(x))
+    close(jax.jit(elimax.jacobian(resisting, form="loop"))(x), jax.jit(jax.jacfwd(resisting))(x))
 
 
 def test_model_tells_arrays_from_scalars():
@@ -334,7 +334,7 @@ def test_what_constants_alone_decide_costs_nothing():
     assert counted["plain"].columns == known["plain"].columns
     x = jnp.array([[0.3, 1.2], [0.7, -0.4]])
     settled = functools.partial(fun, slope=lambda: jnp.sin(jnp.float64(0.3)))
-    close(jax.jit(jax.vmap(elimax.jacobian(settled, form="loop")))(x), jax.vmap(jax.jacfwd(settled))(x))
+    close(jax.jit(jax.vmap(elimax.jacobian(settled, form="loop")))(x), jax.jit(jax.vmap(jax.jacfwd(settled)))(x))
 
 
 @pytest.mark.parametrize("layout", ["batch-first", "batch-last"])
@@ -348,7 +348,7 @@ def test_few_elements_among_known_ones(layout):
     xs = jnp.asarray([[1.0, 2.0, 3.0, 4.0], [2.0, 1.0, 0.5, 1.0], [1.0, 1.0, 2.0, 2.0]])
     place = -1 if layout == "batch-last" else 0
     own = jax.jit(jax.vmap(elimax.jacobian(fun, form="loop", layout=layout), out_axes=place))
-    close(own(xs), jax.vmap(jax.jacfwd(fun), out_axes=place)(xs))
+    close(own(xs), jax.jit(jax.vmap(jax.jacfwd(fun), out_axes=place))(xs))
     at_zero = jnp.moveaxis(own(xs.at[2, 2].set(0.0)), place, 0)[2]
     np.testing.assert_array_equal(np.argwhere(~np.isfinite(at_zero)), [[1, 0], [1, 2]])
     assert ("concatenate" in own.lower(xs).as_text()) == (layout == "batch-last")
@@ -366,7 +366,7 @@ def test_bits_of_numbers():
     assert halves is None
     for form in ("loop", "kernel"):
         found = jax.jit(jax.vmap(elimax.jacobian(fun, form=form)))(x[None])[0]
-        np.testing.assert_allclose(found, jax.jacfwd(fun)(x))
+        np.testing.assert_allclose(found, jax.jit(jax.jacfwd(fun))(x))
 
 
 def test_model_counts_reads_at_places_in_a_table():

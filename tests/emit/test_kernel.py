@@ -60,7 +60,8 @@ def test_in_loops(form):
     close(jax.jit(functools.partial(carried, maker))(X), carried(jax.jacfwd, X))
     points = X * jnp.linspace(0.5, 1.5, 12).reshape(4, 3)
     close(
-        jax.jit(jax.vmap(functools.partial(carried, maker)))(points), jax.vmap(lambda x: carried(jax.jacfwd, x))(points)
+        jax.jit(jax.vmap(functools.partial(carried, maker)))(points),
+        jax.jit(jax.vmap(lambda x: carried(jax.jacfwd, x)))(points),
     )
 
 
@@ -69,7 +70,7 @@ def test_derivatives_of_loops():
         return lambda x: jnp.sum(jnp.cos(carried(maker, x)[1]))
 
     own = functools.partial(elimax.jacobian, form="kernel")
-    close(jax.jit(jax.grad(loss(own)))(X), jax.grad(loss(jax.jacfwd))(X))
+    close(jax.jit(jax.grad(loss(own)))(X), jax.jit(jax.grad(loss(jax.jacfwd)))(X))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -77,7 +78,7 @@ def test_derivatives_of_loops():
 def test_problems(name, dtype):
     problem = zoo.get(name, dtype=dtype)
     own = jax.jit(elimax.jacobian(problem.fun, problem.argnums, form="kernel"))(*problem.args)
-    close(own, jax.jacfwd(problem.fun, problem.argnums)(*problem.args))
+    close(own, jax.jit(jax.jacfwd(problem.fun, problem.argnums))(*problem.args))
 
 
 @pytest.mark.parametrize("layout", ["batch-first", "batch-last"])
@@ -86,7 +87,7 @@ def test_batches(axes, layout):
     x = jnp.broadcast_to(X, (4, 3)) * jnp.linspace(1, 2, 4)[:, None]
     args = (x.T if axes[0] else x, RATES if axes[1] is None else jnp.broadcast_to(RATES, (4, 3)))
     own = jax.jit(jax.vmap(elimax.jacobian(step, (0, 1), form="kernel", layout=layout), axes))(*args)
-    plain = jax.vmap(elimax.jacobian(step, (0, 1), form="plain", layout=layout), axes)(*args)
+    plain = jax.jit(jax.vmap(elimax.jacobian(step, (0, 1), form="plain", layout=layout), axes))(*args)
     close(own, plain)
 
 
@@ -131,7 +132,7 @@ def test_many_points_and_constant_arguments_compile():
     x = jnp.linspace(0.0, 1.0, 40)
     close(jax.jit(own)(x), jacs(x))
     many = jnp.ones((300, 1)) * x
-    close(jax.jit(jax.vmap(own))(many), jax.vmap(jacs)(many))
+    close(jax.jit(jax.vmap(own))(many), jax.jit(jax.vmap(jacs))(many))
 
 
 def test_no_kernel_for_large_or_mixed_results():

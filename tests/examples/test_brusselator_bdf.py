@@ -35,7 +35,7 @@ def test_the_banded_solve_is_the_dense_one():
     state = example.start(6)
     args = state, state, state, jnp.asarray(0.1)
     block = elimax.jacobian(example.equation, output="bcoo")(*args)
-    dense = np.asarray(jax.jacfwd(example.equation)(*args))
+    dense = np.asarray(jax.jit(jax.jacfwd(example.equation))(*args))
     np.testing.assert_allclose(np.asarray(block.todense()), dense, atol=1e-12)
     right = np.cos(np.arange(12.0))
     solve = example.banded_solver(np.asarray(block.indices))

@@ -41,7 +41,7 @@ def _forgotten():
 @pytest.mark.parametrize("name", ["lighthouse", "black_scholes", "roe_flux_1d", "hole"])
 def test_jacobians_of_the_zoo(name):
     problem = zoo.get(name)
-    expected = jax.jacfwd(problem.fun, argnums=problem.argnums)(*problem.args)
+    expected = jax.jit(jax.jacfwd(problem.fun, argnums=problem.argnums))(*problem.args)
     ours = jax.jit(elimax.jacobian(problem.fun, argnums=problem.argnums, order="coarse"))
     same(ours(*problem.args), expected)
 
@@ -72,11 +72,11 @@ def test_segments_that_promise_much_are_taken_unasked(dtype):
     ours, theirs = (j(powers, argnums=(0, 1, 2)) for j in (elimax.jacobian, jax.jacfwd))
     tolerance = {"rtol": 1e-5, "atol": 1e-6} if dtype == "float32" else {"rtol": 1e-12, "atol": 1e-14}
     batch = tuple(jnp.stack([x, x + 0.5, jnp.nan * x]) for x in args)
-    pairs = [(jax.jit(f)(*args), jax.vmap(f)(*batch), jax.jacfwd(f)(*args)) for f in (ours, theirs)]
+    pairs = [(jax.jit(f)(*args), jax.jit(jax.vmap(f))(*batch), jax.jit(jax.jacfwd(f))(*args)) for f in (ours, theirs)]
     for a, b in zip(*map(jax.tree.leaves, pairs), strict=True):
         assert a.dtype == b.dtype
         np.testing.assert_allclose(a, b, **tolerance)
-    again = elimax.jacobian(powers, argnums=(0, 1, 2), order=from_json(to_json(plan)))(*args)
+    again = jax.jit(elimax.jacobian(powers, argnums=(0, 1, 2), order=from_json(to_json(plan))))(*args)
     for a, b in zip(jax.tree.leaves(again), jax.tree.leaves(theirs(*args)), strict=True):
         np.testing.assert_allclose(a, b, **tolerance)
 
@@ -113,7 +113,7 @@ def test_where_segments_do_not_pay_there_are_none():
     assert plan.coarse is not None
     assert plan.coarse.segments == ()
     assert "segments: none" in str(plan)
-    same(elimax.jacobian(fun, order="coarse")(x), jax.jacfwd(fun)(x))
+    same(jax.jit(elimax.jacobian(fun, order="coarse"))(x), jax.jit(jax.jacfwd(fun))(x))
 
 
 def test_plans_are_files_and_fit_again(tmp_path):
@@ -122,8 +122,8 @@ def test_plans_are_files_and_fit_again(tmp_path):
     loaded = elimax.Plan.load(tmp_path / "plan.json")
     assert loaded == plan
     segmented.forget()
-    expected = jax.jacfwd(price, argnums=(0, 1, 2))(*ARGS)
-    same(elimax.jacobian(price, argnums=(0, 1, 2), order=loaded)(*ARGS), expected)
+    expected = jax.jit(jax.jacfwd(price, argnums=(0, 1, 2)))(*ARGS)
+    same(jax.jit(elimax.jacobian(price, argnums=(0, 1, 2), order=loaded))(*ARGS), expected)
     with pytest.raises(PlanMismatchError):
         elimax.jacobian(lambda x: jnp.sin(x) * x, order=loaded)(0.3)
 
@@ -145,9 +145,9 @@ def test_plans_are_deterministic():
 def test_under_transformations():
     args = [jnp.linspace(0.5, 1.5, 7), jnp.linspace(0.7, 1.1, 7), jnp.linspace(0.2, 0.9, 7)]
     ours = elimax.jacobian(price, argnums=(0, 1), order="coarse")
-    same(jax.vmap(ours)(*args), jax.vmap(jax.jacfwd(price, argnums=(0, 1)))(*args))
-    same(jax.jacfwd(ours)(*ARGS), jax.jacfwd(jax.jacfwd(price, argnums=(0, 1)))(*ARGS))
-    same(jax.grad(lambda x: ours(x, *ARGS[1:])[0])(1.2), jax.grad(jax.grad(price))(*ARGS))
+    same(jax.jit(jax.vmap(ours))(*args), jax.jit(jax.vmap(jax.jacfwd(price, argnums=(0, 1))))(*args))
+    same(jax.jit(jax.jacfwd(ours))(*ARGS), jax.jit(jax.jacfwd(jax.jacfwd(price, argnums=(0, 1))))(*ARGS))
+    same(jax.jit(jax.grad(lambda x: ours(x, *ARGS[1:])[0]))(1.2), jax.jit(jax.grad(jax.grad(price)))(*ARGS))
 
 
 def test_arrays_and_users_rules():
@@ -161,9 +161,9 @@ def test_arrays_and_users_rules():
         return jnp.tanh(f(x) * x) / (1 + f(x) ** 2) + jnp.sum(jnp.exp(-(x**2)) * f(x))
 
     x = jnp.array([0.3, -1.0, 2.0])
-    same(elimax.jacobian(fun, order="coarse")(x), jax.jacfwd(fun)(x))
-    sparse = elimax.jacobian(lambda x: jnp.tanh(f(x) * x) / (1 + f(x) ** 2), order="coarse", output="bcoo")(x)
-    same(sparse.todense(), jax.jacfwd(lambda x: jnp.tanh(f(x) * x) / (1 + f(x) ** 2))(x))
+    same(jax.jit(elimax.jacobian(fun, order="coarse"))(x), jax.jit(jax.jacfwd(fun))(x))
+    sparse = jax.jit(elimax.jacobian(lambda x: jnp.tanh(f(x) * x) / (1 + f(x) ** 2), order="coarse", output="bcoo"))(x)
+    same(sparse.todense(), jax.jit(jax.jacfwd(lambda x: jnp.tanh(f(x) * x) / (1 + f(x) ** 2)))(x))
 
 
 def test_a_decision_is_remembered(monkeypatch):
@@ -187,7 +187,7 @@ def test_stopped_derivatives_stay_stopped_in_second_derivatives(monkeypatch):
 
     total = lambda j: lambda x, y: sum(j(x, y))  # noqa: E731
     ours, theirs = (
-        jax.grad(total(j), argnums=(0, 1))(0.3, 0.7)
+        jax.jit(jax.grad(total(j), argnums=(0, 1)))(0.3, 0.7)
         for j in (elimax.jacobian(fun, (0, 1), order="coarse"), jax.jacfwd(fun, (0, 1)))
     )
     np.testing.assert_allclose(ours, theirs, rtol=1e-12)
@@ -200,7 +200,7 @@ def test_rules_that_simplification_removes_are_no_obstacle(monkeypatch):
         return jnp.exp(jnp.log(1 + x * x)) * jax.lax.stop_gradient(x * y) ** 1.0 * jnp.sin(y) ** 2
 
     plan = elimax.plan(fun, 0.3, 0.7, argnums=(0, 1), order="coarse")
-    same(elimax.jacobian(fun, (0, 1), order=plan)(0.3, 0.7), jax.jacfwd(fun, (0, 1))(0.3, 0.7))
+    same(jax.jit(elimax.jacobian(fun, (0, 1), order=plan))(0.3, 0.7), jax.jit(jax.jacfwd(fun, (0, 1)))(0.3, 0.7))
 
 
 @pytest.mark.parametrize("order", ["coarse", "auto"])
@@ -216,8 +216,10 @@ def test_large_programs_get_segments_by_counted_work(order):
     loaded = from_json(to_json(plan))
     assert loaded == plan
     segmented.forget()
-    ours = elimax.jacobian(powers, argnums=(0, 1, 2), order=loaded)(*args)
-    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(jax.jacfwd(powers, argnums=(0, 1, 2))(*args)), strict=True):
+    ours = jax.jit(elimax.jacobian(powers, argnums=(0, 1, 2), order=loaded))(*args)
+    for a, b in zip(
+        jax.tree.leaves(ours), jax.tree.leaves(jax.jit(jax.jacfwd(powers, argnums=(0, 1, 2)))(*args)), strict=True
+    ):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
 
 

@@ -27,8 +27,8 @@ def close(got, expected, dtype):
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_agrees_with_jax(dtype):
     x = jnp.asarray([[0.3, -1.2], [2.0, 0.7], [1.1, 0.2]], dtype)
-    close(elimax.jacobian(model)(x[0]), jax.jacfwd(model)(x[0]), dtype)
-    close(jax.jit(jax.vmap(elimax.jacobian(model)))(x), jax.vmap(jax.jacfwd(model))(x), dtype)
+    close(jax.jit(elimax.jacobian(model))(x[0]), jax.jit(jax.jacfwd(model))(x[0]), dtype)
+    close(jax.jit(jax.vmap(elimax.jacobian(model)))(x), jax.jit(jax.vmap(jax.jacfwd(model)))(x), dtype)
 
     def loss(jacobian):
         return lambda x: sum(jnp.sum(jnp.sin(leaf)) for leaf in jax.tree.leaves(jacobian(model)(x)))

@@ -66,6 +66,7 @@ def test_diffrax_sensitivities_of_an_explicit_solve():
     assert_same(jax.jit(elimax.jacobian(fun, (0, 1)))(START, RATES), expected)
 
 
+@pytest.mark.slow
 def test_diffrax_through_the_default_adjoint():
     def fun(start, rates):
         return populations(start, rates, diffrax.RecursiveCheckpointAdjoint())

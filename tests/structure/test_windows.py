@@ -40,7 +40,7 @@ def test_windows_match_jax(shape, dtype):
     assert "while" in lowered.as_text()  # windows are there
     found = lowered.compile()(x)
     tolerance = {"float64": 1e-13, "float32": 1e-5}[dtype]
-    np.testing.assert_allclose(found.todense(), jax.jacfwd(grid)(x), rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(found.todense(), jax.jit(jax.jacfwd(grid))(x), rtol=tolerance, atol=tolerance)
     places = np.ravel_multi_index(tuple(np.asarray(found.indices).T), found.shape)
     assert (np.diff(places) > 0).all()
 
@@ -56,12 +56,12 @@ def test_windows_in_batches_loops_and_derivatives():
     np.testing.assert_allclose(looped, found, rtol=1e-13)
     weights = jnp.asarray(np.random.default_rng(2).normal(size=found.shape[1:]))
     gradient = jax.jit(jax.grad(lambda point: jnp.sum(weights * values(point) ** 2)))(x[0])
-    indices = elimax.jacobian(grid, output="bcoo")(x[0]).indices
+    indices = jax.jit(elimax.jacobian(grid, output="bcoo"))(x[0]).indices
 
     def by_jax(point: Any) -> Any:
         return jnp.sum(weights * jax.jacfwd(grid)(point)[tuple(indices.T)] ** 2)
 
-    np.testing.assert_allclose(gradient, jax.grad(by_jax)(x[0]), rtol=1e-11)
+    np.testing.assert_allclose(gradient, jax.jit(jax.grad(by_jax))(x[0]), rtol=1e-11)
 
 
 def test_where_windows_are_used():

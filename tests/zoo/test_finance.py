@@ -53,6 +53,6 @@ def test_the_price_solves_the_differential_equation(case):
     spot, _, rate, volatility, _ = case
     price, jacobian = zoo.get("black_scholes"), zoo.get("black_scholes_jacobian")
     value, delta, decay = (float(v) for v in (price.fun(*case), jacobian.fun(*case)[0], jacobian.fun(*case)[4]))
-    gamma = float(jax.jacfwd(jacobian.fun)(*case)[0])
+    gamma = float(jax.jit(jax.jacfwd(jacobian.fun))(*case)[0])
     diffused = 0.5 * volatility**2 * spot**2 * gamma + rate * spot * delta - rate * value
     np.testing.assert_allclose(decay, diffused, rtol=1e-11)
