@@ -23,7 +23,7 @@ demo: $(VENV)/.installed
 
 # Half the time of most tests is XLA's, and half of that is saved by its older emitters. Tests of what becomes of an
 # emitted program, and `make test-all`, run with the emitters that users have.
-EMITTED := tests/emit tests/zoo tests/api/test_fuse.py tests/api/test_composition.py
+EMITTED := tests/emit tests/api/test_fuse.py
 OLDER_EMITTERS := XLA_FLAGS="$(XLA_FLAGS) --xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters"
 
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --durations=15

@@ -22,6 +22,7 @@ os.environ["ELIMAX_CACHE_DIR"] = _CACHE.name
 os.environ.setdefault("MPLBACKEND", "agg")
 
 import contextlib
+import itertools
 
 import hypothesis
 import jax
@@ -42,6 +43,18 @@ def _jax_modes(request: pytest.FixtureRequest):
         if request.node.get_closest_marker("standard_promotion"):
             stack.enter_context(jax.numpy_dtype_promotion("standard"))
         yield
+
+
+_CLEARED_AFTER = 150
+"""Tests. In a process that holds the programs of hundreds of them, JAX takes twice as long to lower the next one."""
+
+_finished = itertools.count(1)
+
+
+def pytest_runtest_teardown():
+    """Lets go of compiled programs from time to time."""
+    if next(_finished) % _CLEARED_AFTER == 0:
+        jax.clear_caches()
 
 
 @pytest.fixture(params=["x64", "x32"])

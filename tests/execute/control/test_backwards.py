@@ -162,7 +162,9 @@ def inside(x):
         elimax.coarsen,
         lambda fun, max_trips: jax.grad(elimax.coarsen(fun, max_trips=max_trips)),
         lambda fun, max_trips: elimax.jacobian(elimax.coarsen(fun, max_trips=max_trips)),
-        lambda fun, max_trips: elimax.hessian(elimax.coarsen(fun, max_trips=max_trips)),
+        pytest.param(
+            lambda fun, max_trips: elimax.hessian(elimax.coarsen(fun, max_trips=max_trips)), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_endless_loops_are_ended(fun, made):
