@@ -21,7 +21,7 @@ help:
 demo: $(VENV)/.installed
 	$(BIN)/elimax demo
 
-# Half the time of most tests is XLA's, and half of that is saved by its older emitters. Tests of what becomes of an
+# Most tests spend their time in XLA, whose older emitters compile small programs faster. Tests of what becomes of an
 # emitted program, and `make test-all`, run with the emitters that users have.
 EMITTED := tests/emit tests/api/test_fuse.py
 OLDER_EMITTERS := XLA_FLAGS="$(XLA_FLAGS) --xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters"

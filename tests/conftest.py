@@ -46,7 +46,7 @@ def _jax_modes(request: pytest.FixtureRequest):
 
 
 _CLEARED_AFTER = 150
-"""Tests. In a process that holds the programs of hundreds of them, JAX takes twice as long to lower the next one."""
+"""Tests. In a process that holds the programs of hundreds of them, JAX takes longer to lower the next one."""
 
 _finished = itertools.count(1)
 
