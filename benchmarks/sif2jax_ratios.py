@@ -26,6 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from benchmarks import documents
+from benchmarks.jacobians.rows import writing_zeros
 from benchmarks.rows import read, walk
 
 BATCHES = (1, 256)
@@ -124,19 +125,12 @@ def measure(problem: Any, share: float) -> Row:
             error = max(error, row_error(np.reshape(e, (-1, width)), np.reshape(a, (-1, width))))
         variants = without_slow(variants)
         modes = [mode for mode in variants if mode != "elimax"]
-        variants["zeros"] = writing_zeros(results["jacfwd"], args)
+        variants["zeros"] = writing_zeros(results["jacfwd"], (args,))
         times = compare(variants, seconds=share, clock=time.process_time)
         seconds[str(batch)] = {mode: times.median(mode) for mode in variants}
         gain[str(batch)] = min(times.ratio(mode, "elimax") for mode in modes)
         room[str(batch)] = min(times.ratio(mode, "zeros") for mode in modes)
     return Row(*head, seconds, gain, room, error)
-
-
-def writing_zeros(results: Any, args: Any) -> Callable[[], Any]:
-    """A call with the same arguments and results that computes nothing, compiled."""
-    compiled = jax.jit(lambda _: jax.tree.map(jnp.zeros_like, results), keep_unused=True)
-    jax.block_until_ready(compiled(args))
-    return lambda: compiled(args)
 
 
 def without_slow(variants: dict[str, Callable[[], Any]]) -> dict[str, Callable[[], Any]]:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from benchmarks.jacobians import machine_code
-from benchmarks.jacobians.rows import OURS, Row, difference, timed
+from benchmarks.jacobians.rows import BOUND, OURS, Row, difference, timed
 from benchmarks.jacobians.scalar import TASKS
 
 import elimax
@@ -36,6 +36,50 @@ def written_apart(maker: Callable[..., Any]) -> Both:
         return lambda *args: (fun(*args), jacobian(*args))
 
     return both
+
+
+def with_known(blocks: list[jax.Array]) -> Both:
+    """The value, and arrays in place of the Jacobian: what is left of a step if a Jacobian cost nothing and were
+    written apart from the value.
+
+    Args:
+      blocks: as many as the Jacobian has.
+    """
+
+    def both(fun: Callable[..., Any], argnums: Any = 0) -> Callable[..., tuple[Any, Any]]:
+        def known(*args: Any) -> tuple[Any, Any]:
+            tree = jax.tree.structure(jax.eval_shape(jax.jacfwd(fun, argnums), *args))
+            return fun(*args), jax.tree.unflatten(tree, blocks)
+
+        return known
+
+    return both
+
+
+def blocks_like(make: Callable[[Both], Callable[..., Any]], args: tuple[Any, ...], batch: int) -> list[jax.Array]:
+    """Arrays of the shapes of the Jacobian of a step, whose products with each other stay small.
+
+    Args:
+      make: from `Both` to the loop.
+      args: arguments of the loop, with a batch axis in front where the batch is larger than 1.
+      batch: number of points.
+    """
+    shapes: list[Any] = []
+
+    def noted(fun: Callable[..., Any], argnums: Any = 0) -> Callable[..., tuple[Any, Any]]:
+        evaluate = written_apart(jax.jacfwd)(fun, argnums)
+
+        def both(*args: Any) -> tuple[Any, Any]:
+            value, blocks = evaluate(*args)
+            shapes[:] = [(x.shape, x.dtype) for x in jax.tree.leaves(blocks)]
+            return value, blocks
+
+        return both
+
+    point = args if batch == 1 else tuple(x[0] for x in args)
+    jax.eval_shape(make(noted), *point)
+    front = () if batch == 1 else (batch,)
+    return [jnp.full((*front, *shape), 1.0 / max((*shape, 1)), dtype) for shape, dtype in shapes]
 
 
 def newton(problem: zoo.Problem, both: Both) -> Callable[..., Any]:
@@ -131,11 +175,18 @@ def measure(kind: str, name: str, dtype: str, batch: int, share: float) -> Row:
     ways = {mode: written_apart(maker) for mode, maker in (("jacfwd", jax.jacfwd), ("jacrev", jax.jacrev))}
     ways |= {OURS: written_apart(elimax.jacobian), TOGETHER: elimax.value_and_jacobian}
     ways[FUSED] = elimax.value_and_jacobian
+    make = functools.partial(newton, problem) if kind == "newton" else functools.partial(runge, name, problem)
     for mode, both in ways.items():
-        run = newton(problem, both) if kind == "newton" else runge(name, problem, both)
-        run = elimax.fuse(run) if mode == FUSED else run
+        run = elimax.fuse(make(both)) if mode == FUSED else make(both)
         compiled = jax.jit(run if batch == 1 else jax.vmap(run))
         variants[mode] = lambda compiled=compiled: compiled(*args)
+    known = blocks_like(make, args, batch)
+
+    def reached(blocks: list[jax.Array], args: tuple[Any, ...]) -> Any:
+        return make(with_known(blocks))(*args)
+
+    bound = jax.jit(reached if batch == 1 else jax.vmap(reached))
+    variants[BOUND] = lambda: bound(known, args)
     expected = jax.tree.leaves(variants["jacfwd"]())
     error = max(difference(jax.tree.leaves(variants[mode]()), expected) for mode in (OURS, TOGETHER, FUSED))
     notes = [f"{TURNS} turns", *machine_code.add(variants, in_c(kind, name, problem, args, batch), expected)]

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from elimax.cli.timing import compare
 
 OURS, MODES = "elimax", ("jacfwd", "jacrev")
+BOUND = "bound"
+"""A variant that does only what any way to the result has to do: about what can be reached."""
 FAULT = {"float32": 1e-3, "float64": 1e-8}
 """Differences from jacfwd, relative to the largest entry, beyond which a row is said to be wrong."""
 
@@ -99,6 +102,18 @@ def timed(
     medians = {name: times.median(name) for name in working}
     gains = {name: times.ratio(name, OURS) for name in working if name != OURS}
     return Row(*case, medians, gains, error, note)
+
+
+def writing_zeros(results: Any, args: Any) -> Callable[[], Any]:
+    """A call with the same arguments and results that computes nothing, compiled.
+
+    Args:
+      results: arrays, or their shapes and dtypes.
+      args: the arguments.
+    """
+    compiled = jax.jit(lambda *_: jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), results), keep_unused=True)
+    jax.block_until_ready(compiled(*args))
+    return lambda: compiled(*args)
 
 
 def difference(actual: Any, expected: Any) -> float:

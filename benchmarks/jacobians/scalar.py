@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from benchmarks.jacobians import machine_code, sympy_code
-from benchmarks.jacobians.rows import OURS, Row, difference, timed
+from benchmarks.jacobians.rows import BOUND, OURS, Row, difference, timed, writing_zeros
 
 import elimax
 from elimax import zoo
@@ -88,8 +88,10 @@ def measure(part: str, name: str, dtype: str, batch: int, share: float, rivals: 
             variants[f"{mode}, last"] = _bound(jax.jit(jax.vmap(jacobian, out_axes=-1)), args)
             if any(np.ndim(x) for x in problem.args):
                 variants[f"{mode}, all last"] = _bound(jax.jit(jax.vmap(jacobian, -1, -1)), last)
-    expected = jax.tree.leaves(variants["jacfwd"]())
+    results = variants["jacfwd"]()
+    expected = jax.tree.leaves(results)
     error = difference(jax.tree.leaves(variants[OURS]()), expected)
+    variants[BOUND] = writing_zeros(jax.tree.map(jax.typeof, results), args)
     notes: list[str] = []
     if "c" in rivals:
         notes += machine_code.add(variants, machine_code.compiled(problem, batch, args), expected)

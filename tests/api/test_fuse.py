@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -268,6 +270,8 @@ def test_a_plain_turn_keeps_the_forms_of_what_is_in_it():
     assert found is not None
     assert len(found.inner) == 1
     assert 0 < found.at(current(), 1, True) < found.at(current(), 1000, True)
+    assert found.are_plain(dataclasses.replace(current(), turn=1e9), 100, True)
+    assert not found.are_plain(dataclasses.replace(current(), turn=0.0, bound=0.0, start=1e9), 1000, True)
     assert parts(jax.make_jaxpr(residual)(jnp.asarray(X))) is None
 
 

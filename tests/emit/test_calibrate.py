@@ -166,12 +166,14 @@ def test_current_weights_are_read_once(monkeypatch):
 def test_choice_follows_the_weights(programs):
     place = Place(((100_000, (True,)),), False, "cpu", False)
     kind = machines.device_kind()
-    machines.store(dataclasses.replace(DEFAULT, operation=1e9), kind, {})
+    machines.store(dataclasses.replace(DEFAULT, operation=1e9, unit_64=1e3), kind, {})
     assert choose(programs[0], "auto", "exact", place) is None
     machines.store(dataclasses.replace(DEFAULT, operation=1e-9, kernel=1e-9, column_32=1e-9, column_64=1e-9,
                                        copied=1e-9, filled=1e9, unit_32=1e3, unit_64=1e3), kind, {})  # fmt: skip
     costly = max(programs, key=lambda p: len(p.steps))
-    assert choose(costly, "auto", "exact", place) is not None
+    form = choose(costly, "auto", "exact", place)
+    assert form is not None
+    assert form.__qualname__.startswith("loop.")
 
 
 def test_command_stores_weights_and_says_how_good_they_are(fresh):

@@ -402,3 +402,38 @@ def test_nothing_is_started_in_small_loops():
     more = dataclasses.replace(own, launches=20)
     assert own.at(DEFAULT, 1, True) == more.at(DEFAULT, 1, True)
     assert own.at(DEFAULT, 2, True) < more.at(DEFAULT, 2, True)
+
+
+def test_nothing_is_vectorised_in_small_loops():
+    """Exponentials of eight points take longer in a loop that is one kernel than in one that is not."""
+
+    def fun(x):
+        return jnp.stack([jnp.exp(x[0] * k) + x[1] for k in range(1, 9)])
+
+    own = count(scalarise(trace(lambda x: [fun(x)], [jnp.ones(2, np.float32)])))["loop"]
+    small = dataclasses.replace(own, accessed=model.SMALL // 16)
+    large = dataclasses.replace(own, accessed=model.SMALL)
+    assert small.at(DEFAULT, 1, True) < large.at(DEFAULT, 1, True)
+    assert small.at(DEFAULT, 8, True) > large.at(DEFAULT, 8, True)
+
+
+def test_results_that_a_loop_carries_are_not_read_by_others():
+    program = scalarise(trace(lambda x: [jnp.exp(x)], [jnp.ones(5)]))
+    own = predict(program)["loop"]
+    assert own.carried().counts.accessed == own.counts.accessed - (model.READERS - 1) * 5 * 8
+
+
+def test_sums_of_wide_numbers_are_not_vectorised_in_loops():
+    def work(dtype):
+        found = count(scalarise(trace(lambda x: [jnp.sum(x, 0)], [jnp.ones((4, 3), dtype)])))["plain"]
+        return sum(own.cheap for own in found.joined) / sum(own.cheap for own in found.work)
+
+    assert work(np.float64) > 2 * work(np.float32)
+
+
+def test_columns_on_fresh_pages_are_paid_for():
+    own = count(scalarise(trace(lambda x: [jnp.exp(x) + x[0]], [jnp.ones(40)])))["loop"]
+    machine = dataclasses.replace(DEFAULT, threads=1)
+    batch = model.HEAP // (8 * 40)
+    step = [own.at(machine, n, False) for n in (batch - 1, batch, batch + 1)]
+    assert step[2] - step[1] > 100 * (step[1] - step[0])

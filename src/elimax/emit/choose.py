@@ -14,7 +14,6 @@ from elimax.emit import kernel, points
 from elimax.emit.counting import moved, predict, recomputes
 from elimax.emit.loop import loop
 from elimax.emit.machines import current
-from elimax.emit.model import is_small
 from elimax.emit.parts import Parts, parts
 from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import ScalarProgram
@@ -38,7 +37,7 @@ def staged_call(
     form: str,
     layout: str,
     elementary: str = "exact",
-    holds_programs: bool = False,
+    is_turn: bool = False,
 ) -> list[Any] | None:
     """Emit a program in the form that suits the place where it will run.
 
@@ -49,7 +48,8 @@ def staged_call(
       form: one of `FORMS`.
       layout: one of `LAYOUTS`.
       elementary: one of `elimax.emit.ELEMENTARY`.
-      holds_programs: whether there may be programs in it that get a form of their own if it is plain.
+      is_turn: whether it is a turn of a loop, which carries its results; there may be programs in it that get a form
+        of their own if it is plain.
 
     Returns:
       Its results, or None where there is no choice: nothing is traced, arguments are spread over a mesh, or the
@@ -70,8 +70,8 @@ def staged_call(
         found = scalarise(some)
         return functools.partial(choose, found, form, elementary) if found is not None and found.computed else None
 
-    inner = parts(closed) if holds_programs and form == "auto" else None
-    own = functools.partial(choose, program, form, elementary, parts=inner)
+    inner = parts(closed) if is_turn and form == "auto" else None
+    own = functools.partial(choose, program, form, elementary, is_turn=is_turn, parts=inner)
     return stage(name, closed, own, operands, batch_last=batch_last, narrow=narrow)
 
 
@@ -81,6 +81,7 @@ def choose(
     elementary: str,
     place: Place,
     is_part: bool = False,
+    is_turn: bool = False,
     parts: Parts | None = None,
 ) -> Form | None:
     """The form of a program for a place; None for the plain one.
@@ -91,6 +92,7 @@ def choose(
       elementary: one of `elimax.emit.ELEMENTARY`.
       place: where it runs.
       is_part: whether its results are read by the rest of a larger program, into which the plain form is joined.
+      is_turn: whether it is a turn of a loop, which carries its results.
       parts: of its plain form, if there are staged programs in it.
     """
     batch, behind = math.prod(place.sizes), bool(place.batch) and place.batch_last
@@ -101,10 +103,11 @@ def choose(
         forms = predict(program, machine, behind)
         if is_part:
             forms["plain"] = forms["plain"].joined(len(program.outputs))
+        if is_turn:
+            forms["loop"] = forms["loop"].carried()
         times = by_form(program, machine, batch, place.looped, behind, forms)
-        if parts is not None:
-            whole = place.looped and is_small(batch * forms["plain"].counts.accessed)
-            times["plain"] = parts.at(machine, batch, place.looped, whole)
+        if parts is not None and not parts.are_plain(machine, batch, place.looped):
+            times["plain"] = parts.at(machine, batch, place.looped)
         parted = 2 * batch * moved(program, machine) if is_part else 0.0
         times["loop"] += parted
         if is_part or place.spread:  # a rest that is not short is fused with the plain form
@@ -123,6 +126,8 @@ def choose(
     masks = [mask for _, mask in reversed(place.batch)]
     if form == "kernel" and kernel.fits(program, batch, behind):
         return kernel.kernel(program, place.sizes, masks, place.platform)
-    if form == "points" and not place.spread and points.fits(program, batch):  # no kernel exchanges parts of arrays
+    if (
+        form == "points" and not place.spread and points.fits(program, batch, behind)
+    ):  # no kernel exchanges parts of arrays
         return points.points(program, place.sizes, masks, place.batch_last, place.platform, place.given)
     return loop(program, place.sizes, masks, place.batch_last, elementary)

@@ -6,6 +6,7 @@ operations that XLA holds to be expensive; the loop form computes everything onc
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import itertools
 import math
@@ -107,6 +108,9 @@ FULL = 0.5
 """Share of a result that is computed where its pieces are arrays; in emptier ones each element is put in its place."""
 
 
+BETWEEN = 1.2
+"""Bytes that XLA counts for the plain form in a loop, over those known here: its kernels exchange some."""
+
 LONG, SPAN, SLOWER = 2400, 20, 8.0
 """Instructions from which on a loop form is not vectorised, those of an exponential, and how much slower it is then."""
 
@@ -153,7 +157,10 @@ def count(program: ScalarProgram, behind: bool = False) -> dict[str, Counts]:
             for work in kernels([own])
         )
 
-    single = [work.apart() for work in kernels([own for own in cells if own[0] not in kept])]
+    mixed = _mixed(program, origins, set(targets))
+    single = [
+        work.apart() if own[0] in mixed else work for own in cells if own[0] not in kept for work in kernels([own])
+    ]
     merged = {k for own in _cones(program, readers + shared, set()) for k in own}
     results = [int(i) for ids in program.outputs for i in ids.flat]
     made = set(targets)
@@ -203,7 +210,7 @@ def count(program: ScalarProgram, behind: bool = False) -> dict[str, Counts]:
             turn=0,
             launches=len({origins[i] for i in kept}) + pieces - len(scalars),
             bound=0,
-            accessed=around + accessed,
+            accessed=math.ceil(BETWEEN * (around + accessed)),
         ),
         "loop": Counts(
             work=(whole,),
@@ -232,6 +239,13 @@ def count(program: ScalarProgram, behind: bool = False) -> dict[str, Counts]:
             + _bytes(program, [*inputs, *targets, *(i for ids in program.outputs if ids.size > 1 for i in ids.flat)]),
         ),
     }
+
+
+def lone(program: ScalarProgram) -> int:
+    """Scalar results that are no kernel of the plain form in a loop, unless the loop carries them."""
+    program = _unsettled(program)
+    scalars = {int(ids) for ids in program.outputs if not ids.ndim} & set(program.computed)
+    return len(scalars - _kept(program, program.computed))
 
 
 def predict(program: ScalarProgram, machine: Machine = DEFAULT, behind: bool = False) -> dict[str, Prediction]:
@@ -394,6 +408,22 @@ def _single(program: ScalarProgram, origins: Mapping[int, int], made: set[int]) 
         if ids.ndim and len(own) > NUM_STACKED and len({origins[i] for i in own}) == len(own):
             found.append((ids.size, len(own)))
     return tuple(found)
+
+
+def _mixed(program: ScalarProgram, origins: Mapping[int, int], made: set[int]) -> set[int]:
+    """Computed elements of arrays that are not vectorised in a loop.
+
+    Those of a result that several operations make, and sums of numbers of 64 bits: XLA has a library for others.
+    """
+    found: set[int] = set()
+    lengths = collections.Counter(origins.values())
+    for ids in program.outputs:
+        own = [i for i in map(int, ids.flat) if i in made] if ids.ndim else []
+        several = collections.Counter(origins[i] for i in own)
+        summed = any(program.dtypes[i].itemsize == 8 and lengths[origins[i]] > several[origins[i]] for i in own)
+        if summed or len(several) > 1:
+            found.update(own)
+    return found
 
 
 def _kept(program: ScalarProgram, targets: Sequence[int]) -> set[int]:

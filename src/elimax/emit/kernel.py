@@ -33,6 +33,9 @@ MAX_COST = 200_000
 START = 250.0
 """Nanoseconds for starting the kernel in a loop."""
 
+BESIDE = 40.0
+"""The same where the loop is one kernel, in which nothing is started, for what the results go through."""
+
 ARGUMENT = 25.0
 """Nanoseconds for each argument, which is copied: see `elimax._jax.calls.one_kernel`."""
 
@@ -95,7 +98,7 @@ def predict(program: ScalarProgram, machine: Machine, batch: int) -> float:
     accessed = number * (sum(ids.size for ids in program.inputs) + (1 + READERS) * size)
     start = START + ARGUMENT * len(program.inputs) + (CUT * count if count > 1 else 0.0)
     if count <= WHOLE and is_small(batch * accessed):
-        start = 0.0
+        start = BESIDE
     return start + batch * (unit * arithmetic + call * work.called + choosing)
 
 

@@ -32,7 +32,7 @@ ALIGNED = 2.5
 """How much longer these take to put together."""
 
 HEAP = 2**25
-"""A result with more bytes than this is on pages that the system hands out anew at every call."""
+"""A result, or all columns, with more bytes than this are on pages that the system hands out anew at every call."""
 
 READ = 0.25
 """Share of the known elements of a plain form in a loop that are filled in; others are known to whoever reads them."""
@@ -45,7 +45,10 @@ GATHER = 7
 """How many times as long as an element in its order one takes that is read or written at a place in a table."""
 
 SMALL = 1024
-"""XLA makes one kernel of a loop that accesses fewer bytes at each turn, and starts none there."""
+"""XLA makes one kernel of a loop that accesses fewer bytes at each turn, starts none there, and vectorises nothing."""
+
+ONE, ONE_SERIES = 10.0, 40.0
+"""How much longer an operation, and an exponential or the like, takes for an element where nothing is vectorised."""
 
 APART = 8.0
 """How much longer operations take in a kernel that computes each element of a result in another way."""
@@ -123,7 +126,7 @@ class Machine:
     column_64: float = 0.2
     crowd_32: float = 0.04
     crowd_64: float = 0.08
-    filled: float = 3.0
+    filled: float = 8.0
     copied: float = 2.3
     hoisted: float = 0.85
     call: float = 7000.0
@@ -134,7 +137,7 @@ class Machine:
     turn: float = 0.3
     start: float = 50.0
     bound: float = 9.0
-    folded: float = 60.0
+    folded: float = 5.0
     page: float = 450.0
     fork: float = 20_000.0
     threads: int = dataclasses.field(default_factory=cores)
@@ -178,6 +181,13 @@ class Work:
         if self.wide:
             return machine.scalar_64 * time + machine.called_64 * self.called
         return machine.scalar_32 * time + machine.called_32 * self.called
+
+    def one_by_one(self, machine: Machine) -> float:
+        """Nanoseconds where nothing is vectorised, in a loop that is one kernel."""
+        unit = machine.unit_64 if self.wide else machine.unit_32
+        called = machine.scalar_64 * machine.called_64 if self.wide else machine.scalar_32 * machine.called_32
+        time = ONE * self.cheap + machine.slow * self.slow + ONE_SERIES * machine.series * self.series
+        return unit * time + called * self.called
 
 
 Widths = tuple[int, int]
@@ -251,8 +261,10 @@ class Counts:
         moved += SELECT * _dot((machine.unit_32, machine.unit_64), self.selects)
         moved += _dot((crowd[0] * machine.crowd_32, crowd[1] * machine.crowd_64), self.crowd)
         whole = looped and is_small(batch * self.accessed)
-        works = self.merged if whole else self.joined if looped else self.work
-        work = batch * (sum(w.at(machine) for w in works) + moved + known)
+        if whole:
+            work = batch * sum(w.one_by_one(machine) for w in self.merged)
+        else:
+            work = batch * (sum(w.at(machine) for w in (self.joined if looped else self.work)) + moved + known)
         if looped:
             time = work + machine.turn * self.turn
             if whole:
@@ -261,7 +273,8 @@ class Counts:
                 time += machine.start * self.launches + machine.bound * self.bound
             return time if self.looped else REPEATED * time
         kernels = self.kernels + self.fillers + sum(n for size, n in self.single if is_stacked(size, n, batch))
-        work += machine.page / PAGE * sum(batch * size for size in self.arrays if batch * size > HEAP)
+        memory = [*self.arrays, 4 * self.columns[0] + 8 * self.columns[1]]
+        work += machine.page / PAGE * sum(batch * size for size in memory if batch * size > HEAP)
         shared = work / machine.threads + machine.fork * kernels
         fixed = machine.call + machine.kernel * kernels + machine.operation * self.operations
         selects = sum(many for size, n, many in self.boxes if not is_stacked(size, n, batch))
@@ -289,6 +302,14 @@ class Prediction:
     def at(self, batch: int, looped: bool) -> float:
         """Nanoseconds for a batch, alone or in the body of a loop."""
         return self.counts.at(self.machine, batch, looped)
+
+    def carried(self) -> Prediction:
+        """The loop form where the loop around it carries the results, and nothing else reads them."""
+        counts = self.counts
+        results = 4 * counts.size[0] + 8 * counts.size[1]
+        return dataclasses.replace(
+            self, counts=dataclasses.replace(counts, accessed=counts.accessed - (READERS - 1) * results)
+        )
 
     def joined(self, results: int) -> Prediction:
         """The same where kernels of so many results are joined with those that read them, vectorised up to `LARGE`."""

@@ -14,6 +14,7 @@ from elimax._jax.program import bind
 from elimax._jax.replaced import walked
 from elimax._jax.staged import NAME as STAGED
 from elimax._jax.staged import expanded
+from elimax.emit.counting import lone
 from elimax.emit.model import Machine
 from elimax.emit.scalarise import scalarise
 from elimax.emit.scalars import ScalarProgram
@@ -32,19 +33,35 @@ class Parts:
     inner: tuple[ScalarProgram, ...]
     rest: ScalarProgram
 
-    def at(self, machine: Machine, batch: int, looped: bool, whole: bool = False) -> float:
+    def are_plain(self, machine: Machine, batch: int, looped: bool) -> bool:
+        """Whether the plain form suits each of the staged programs best: the whole is then a plain program."""
+        return all(_best(own, machine, batch, looped)[0] == "plain" for own in self.inner)
+
+    def at(self, machine: Machine, batch: int, looped: bool) -> float:
         """Nanoseconds for a batch, alone or in the body of a loop that carries each of the results.
 
         Args:
           machine: weights of the device.
           batch: number of points.
           looped: whether it runs in the body of a loop.
-          whole: whether the loop around it is one kernel, in which none has to be started.
         """
-        inner = sum(min(by_form(own, machine, batch, looped).values()) for own in self.inner)
-        numbers = sum(ids.size == 1 for ids in self.rest.outputs)
-        carried = machine.start * numbers if looped and not whole else 0.0
-        return inner + by_form(self.rest, machine, batch, looped)["plain"] + carried
+        inner = sum(_best(own, machine, batch, looped)[1] for own in self.inner)
+        carried = machine.start * lone(self.rest) if looped else 0.0
+        # results of a staged program are counted where they are written; they are near when they are read
+        read = sum(
+            ids.size * (machine.element_64 if own.dtypes[int(ids.flat[0])].itemsize == 8 else machine.element_32)
+            for own in self.inner
+            for ids in own.outputs
+            if ids.size
+        )
+        around = by_form(self.rest, machine, batch, looped)["plain"]
+        return inner + max(0.0, around - batch * read) + carried
+
+
+def _best(program: ScalarProgram, machine: Machine, batch: int, looped: bool) -> tuple[str, float]:
+    """The form that is predicted to be the fastest, and its nanoseconds."""
+    times = by_form(program, machine, batch, looped)
+    return min(times.items(), key=lambda item: item[1])
 
 
 def parts(closed: Any) -> Parts | None:

@@ -25,7 +25,7 @@ from jax import lax
 
 from elimax._jax.calls import one_kernel, shared
 from elimax.emit.counting import CALLED, EXPANDED, KEPT, SERIES, fused_work, work_of
-from elimax.emit.model import INLINE, Machine, Work
+from elimax.emit.model import HEAP, INLINE, PAGE, Machine, Work
 from elimax.emit.scalars import ScalarProgram
 
 MAX_RESULTS = 400
@@ -35,7 +35,10 @@ TOGETHER = 6
 """Neighbours that are put into their places at once: compilation takes longer with fewer and with more of them."""
 
 MAX_BYTES = 2**22
-"""Results with more bytes in all take other forms, whose loops are vectorised."""
+"""Results with more bytes in all take other forms if elements of a point are far apart."""
+
+FEW = 8
+"""Elements of a point are far apart if there are more result arrays, or batch axes come last."""
 
 MEMORY = 500.0
 """Nanoseconds for memory of what is computed on the way."""
@@ -53,15 +56,17 @@ SERIAL = (10.0, 34.0)
 """The same of exponentials and the like, of numbers of 32 and of 64 bits."""
 
 
-def fits(program: ScalarProgram, batch: int = 1) -> bool:
+def fits(program: ScalarProgram, batch: int = 1, behind: bool = False) -> bool:
     """Whether a program can take this form.
 
     Args:
       program: the program.
       batch: number of points.
+      behind: whether batch axes come behind those of the results.
     """
     size = sum(program.dtypes[int(i)].itemsize for ids in program.outputs for i in ids.flat)
-    return _made(program) <= MAX_RESULTS and batch * size <= MAX_BYTES
+    is_far = behind or len(program.outputs) > FEW
+    return _made(program) <= MAX_RESULTS and not (is_far and batch * size > MAX_BYTES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,11 +77,13 @@ class Counts:
       work: of a point.
       moved: elements that are read and put into their places.
       counted: operations as XLA counts them where it looks for short programs.
+      arrays: bytes of each result.
     """
 
     work: Work
     moved: int
     counted: int
+    arrays: tuple[int, ...]
 
     def at(self, machine: Machine, batch: int, looped: bool = False) -> float:
         """Nanoseconds of a call outside of any loop."""
@@ -88,6 +95,7 @@ class Counts:
         arithmetic = SLOWDOWN * work.cheap + SLOW * machine.slow * work.slow + series
         element = machine.element_64 if work.wide else machine.element_32
         time = batch * (unit * arithmetic + call * work.called + element * self.moved)
+        time += machine.page / PAGE * sum(batch * size for size in self.arrays if batch * size > HEAP)
         return time + machine.call + machine.kernel + MEMORY + (machine.handoff if self.counted >= INLINE else 0.0)
 
 
@@ -99,7 +107,8 @@ def count(program: ScalarProgram, behind: bool = False) -> Counts:
       behind: whether batch axes come behind those of the results.
     """
     moved = sum(ids.size for ids in (*program.inputs, *program.outputs)) + _made(program) * (FAR if behind else 1)
-    return Counts(work_of(program), moved, sum(EXPANDED.get(step.name, 1) for step in program.steps))
+    arrays = tuple(sum(program.dtypes[int(i)].itemsize for i in ids.flat) for ids in program.outputs)
+    return Counts(work_of(program), moved, sum(EXPANDED.get(step.name, 1) for step in program.steps), arrays)
 
 
 def points(

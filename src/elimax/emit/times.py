@@ -48,6 +48,6 @@ def by_form(
     found = {name: form.at(batch, looped) for name, form in forms.items()}
     if looped and kernel.pays(program, batch) and kernel.fits(program, batch, behind):
         found["kernel"] = kernel.predict(program, machine, batch)
-    if not looped and points.fits(program, batch):
+    if not looped and points.fits(program, batch, behind):
         found["points"] = points.count(program, behind).at(machine, batch)
     return found

@@ -107,7 +107,7 @@ def emitted_alone(
         early, total = elements(closed, fixed, _slow)
         if early and 2 * early >= total:
             return list(as_function(closed)(*args))
-    found = staged_call("turn", closed, args, form, "batch-first", elementary, holds_programs=True)
+    found = staged_call("turn", closed, args, form, "batch-first", elementary, is_turn=True)
     if found is None:
         found = laned_call("turn", closed, args, form, "batch-first", elementary)
     return list(as_function(closed)(*args) if found is None else found)
