@@ -437,3 +437,18 @@ def test_columns_on_fresh_pages_are_paid_for():
     batch = model.HEAP // (8 * 40)
     step = [own.at(machine, n, False) for n in (batch - 1, batch, batch + 1)]
     assert step[2] - step[1] > 100 * (step[1] - step[0])
+
+
+def test_model_knows_that_long_kernels_of_stretches_are_not_vectorised():
+    def counted(terms):
+        def fun(x):
+            rows = [sum(x[j] * x[(j + k) % 5] * (j + k) for j in range(terms)) for k in range(5)]
+            return jnp.stack([rows[0] * rows[k] - rows[k] ** 2 for k in range(5)])
+
+        program = scalarise(trace(lambda x: [elimax.jacobian(fun, form="plain")(x)], [jnp.ones(5)]))
+        first, last = (count(program, behind)["plain"] for behind in (False, True))
+        return last.weight, sum(w.cheap for w in first.work) / sum(w.cheap for w in last.work)
+
+    (few, ratio), (many, smaller) = counted(1), counted(5)
+    assert few < model.LARGE < many
+    assert ratio > 2 * smaller > 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from elimax.emit.loop import is_selected
-from elimax.emit.model import DEFAULT, READERS, SELECT, Counts, Machine, Prediction, Widths, Work
+from elimax.emit.model import DEFAULT, LARGE, READERS, SELECT, Counts, Machine, Prediction, Widths, Work
 from elimax.emit.scalars import ScalarProgram
 from elimax.structure.dense_cells import cuts
 from elimax.structure.dense_lanes import NUM_STACKED
@@ -108,6 +109,9 @@ FULL = 0.5
 """Share of a result that is computed where its pieces are arrays; in emptier ones each element is put in its place."""
 
 
+BRANCHED = 3.0
+"""How much longer a kernel of more than `elimax.emit.model.LARGE` operations takes that makes stretches of a result."""
+
 BETWEEN = 1.2
 """Bytes that XLA counts for the plain form in a loop, over those known here: its kernels exchange some."""
 
@@ -148,11 +152,16 @@ def count(program: ScalarProgram, behind: bool = False) -> dict[str, Counts]:
         whole.extend(zip(apart, _cones(program, apart, kept), strict=True))
         return tuple(_work(program, cone, times.get(own[0], 1)) for own, cone in whole)
 
+    cones = _cones(program, [[root] for root in roots], kept)
+    results = [int(i) for ids in program.outputs for i in ids.flat]
+    weight = sum(map(len, cones)) + 6 * len(results)
+
     def chosen(groups: Sequence[Sequence[int]]) -> tuple[Work, ...]:
         """The same, where results of several operations in a group are chosen among, one element after the other."""
-        many = [len({origins[i] for i in own}) > 1 and not behind for own in groups]
+        many = [len({origins[i] for i in own}) > 1 for own in groups]
+        slow = functools.partial(Work.slowed, times=BRANCHED if weight > LARGE else 1.0) if behind else Work.apart
         return tuple(
-            work.apart() if is_many else work
+            slow(work) if is_many else work
             for own, is_many in zip(groups, many, strict=True)
             for work in kernels([own])
         )
@@ -162,7 +171,6 @@ def count(program: ScalarProgram, behind: bool = False) -> dict[str, Counts]:
         work.apart() if own[0] in mixed else work for own in cells if own[0] not in kept for work in kernels([own])
     ]
     merged = {k for own in _cones(program, readers + shared, set()) for k in own}
-    results = [int(i) for ids in program.outputs for i in ids.flat]
     made = set(targets)
     known = _widths(program, (i for i, _ in _stretches(program.outputs) if i not in made))
     selected = [] if behind else [ids for ids in program.outputs if is_selected(program, ids)]
@@ -174,7 +182,6 @@ def count(program: ScalarProgram, behind: bool = False) -> dict[str, Counts]:
         program, [*(int(i) for ids in program.inputs for i in ids.flat), *(i for i in results if i in made)]
     )
     pieces, selects = _pieces(program, origins, made)
-    cones = _cones(program, [[root] for root in roots], kept)
     operations = sum(EXPANDED.get(step.name, 1) for step in program.steps) + 6 * len(targets)
     columns = _widths(program, targets)
     whole = work_of(program)
@@ -204,7 +211,7 @@ def count(program: ScalarProgram, behind: bool = False) -> dict[str, Counts]:
             fillers=0,
             looped=False,
             operations=0,
-            weight=sum(map(len, cones)) + 6 * len(results),
+            weight=weight,
             counted=sum(program.steps[k].name not in UNCOUNTED for own in cones for k in own),
             boxes=() if behind else _boxes(program, origins, made),
             turn=0,

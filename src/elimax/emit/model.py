@@ -168,9 +168,11 @@ class Work:
 
     def apart(self) -> Work:
         """The same where each element of a result is computed in a way of its own; with calls it is slow anyway."""
-        if self.called:
-            return self
-        return dataclasses.replace(self, cheap=APART * self.cheap, slow=2 * self.slow, series=APART * self.series)
+        return dataclasses.replace(self.slowed(APART), slow=self.slow if self.called else 2 * self.slow)
+
+    def slowed(self, times: float) -> Work:
+        """The same with operations that take so many times as long; with calls it is slow anyway."""
+        return self if self.called else dataclasses.replace(self, cheap=times * self.cheap, series=times * self.series)
 
     def at(self, machine: Machine) -> float:
         """Nanoseconds."""
