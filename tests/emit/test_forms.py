@@ -452,3 +452,15 @@ def test_model_knows_that_long_kernels_of_stretches_are_not_vectorised():
     (few, ratio), (many, smaller) = counted(1), counted(5)
     assert few < model.LARGE < many
     assert ratio > 2 * smaller > 2
+
+
+def test_model_knows_that_many_numbers_interrupt_what_is_known():
+    def counted(size):
+        def fun(x):
+            return jnp.stack([sum(jnp.sin((i + 2) * x[j]) for j in range(size) if (i + j) % 2) for i in range(size)])
+
+        return count(scalarise(trace(lambda x: [elimax.jacobian(fun, form="plain")(x)], [jnp.ones(size)])))
+
+    large, small = counted(6), counted(4)
+    assert large["plain"].known[1] > large["loop"].known[1]
+    assert small["plain"].known == small["loop"].known

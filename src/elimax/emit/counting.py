@@ -109,6 +109,9 @@ FULL = 0.5
 """Share of a result that is computed where its pieces are arrays; in emptier ones each element is put in its place."""
 
 
+SPACIOUS, NUMEROUS, INTERRUPTED = 32, 16, 2
+"""Results of so many elements, into which so many single numbers are put, and how much longer known elements take."""
+
 BRANCHED = 3.0
 """How much longer a kernel of more than `elimax.emit.model.LARGE` operations takes that makes stretches of a result."""
 
@@ -173,6 +176,7 @@ def count(program: ScalarProgram, behind: bool = False) -> dict[str, Counts]:
     merged = {k for own in _cones(program, readers + shared, set()) for k in own}
     made = set(targets)
     known = _widths(program, (i for i, _ in _stretches(program.outputs) if i not in made))
+    between = _widths(program, _between(program, origins, made))
     selected = [] if behind else [ids for ids in program.outputs if is_selected(program, ids)]
     stacked = [ids for ids in program.outputs if behind or not is_selected(program, ids)]
     choices = _choices(program, made, selected)
@@ -204,7 +208,7 @@ def count(program: ScalarProgram, behind: bool = False) -> dict[str, Counts]:
             gathered=program.gathered,
             columns=_widths(program, kept),
             crowd=(0, 0) if behind else _crowd(program, origins, TOGETHER),
-            known=known,
+            known=(known[0] + between[0], known[1] + between[1]),
             size=size,
             arrays=arrays,
             single=_single(program, origins, made),
@@ -308,6 +312,16 @@ def _widths(program: ScalarProgram, numbers: Iterable[int]) -> Widths:
 def _stretches(outputs: Iterable[np.ndarray]) -> list[tuple[int, int]]:
     """Equal numbers that follow each other in a result, and how many they are."""
     return [(i, len(list(same))) for ids in outputs for i, same in itertools.groupby(map(int, ids.flat))]
+
+
+def _between(program: ScalarProgram, origins: Mapping[int, int], made: set[int]) -> list[int]:
+    """Known stretches between the single numbers of large results, as often as they take longer than in others."""
+    found = []
+    for ids in program.outputs:
+        own = [i for i in map(int, ids.flat) if i in made]
+        if ids.size >= SPACIOUS and len(own) >= NUMEROUS and len({origins[i] for i in own}) == len(set(own)):
+            found += [i for i, _ in _stretches([ids]) if i not in made] * INTERRUPTED
+    return found
 
 
 def _choices(program: ScalarProgram, made: set[int], outputs: Iterable[np.ndarray]) -> Widths:

@@ -126,7 +126,7 @@ class Machine:
     column_64: float = 0.2
     crowd_32: float = 0.04
     crowd_64: float = 0.08
-    filled: float = 8.0
+    filled: float = 3.0
     copied: float = 2.3
     hoisted: float = 0.85
     call: float = 7000.0
