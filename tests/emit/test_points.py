@@ -14,7 +14,7 @@ import elimax
 from elimax import zoo
 from elimax._jax import trace
 from elimax.emit import points
-from elimax.emit.model import INLINE
+from elimax.emit.model import DEFAULT, INLINE
 from elimax.emit.scalarise import scalarise
 from tests.emit.test_kernel import RATES, X, close, step
 
@@ -139,3 +139,13 @@ def test_batches_of_one_and_none():
     own = jax.jit(jax.vmap(own_jacobian(step), (0, None)))
     close(own(X[None], RATES), jax.jit(jax.jacfwd(step))(X, RATES)[None])
     assert own(jnp.ones((0, 3)), RATES).shape == (0, 3, 3)
+
+
+def test_known_elements_of_large_results_are_fetched_again():
+    program = scalarise(trace(lambda x: [elimax.jacobian(lambda x: jnp.sin(x) * x[0], form="plain")(x)], [jnp.ones(8)]))
+    own = points.count(program)
+    assert own.known == 64 - 15
+    assert own.arrays == (8 * 64,)
+    batch = points.MAX_BYTES // (8 * 64)
+    step = [own.at(DEFAULT, n) for n in (batch - 1, batch, batch + 1)]
+    assert step[2] - step[1] > 100 * (step[1] - step[0])

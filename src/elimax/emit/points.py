@@ -52,6 +52,10 @@ SLOW = 4.0
 FAR = 2
 """How much longer elements take to be put into their places where those of a point are far apart."""
 
+FETCHED = 1.2
+"""What known elements of results of more than `MAX_BYTES` take once more: they leave the caches before others are put
+beside them."""
+
 SERIAL = (10.0, 34.0)
 """The same of exponentials and the like, of numbers of 32 and of 64 bits."""
 
@@ -76,12 +80,14 @@ class Counts:
     Attributes:
       work: of a point.
       moved: elements that are read and put into their places.
+      known: elements of results that are there from the start.
       counted: operations as XLA counts them where it looks for short programs.
       arrays: bytes of each result.
     """
 
     work: Work
     moved: int
+    known: int
     counted: int
     arrays: tuple[int, ...]
 
@@ -95,6 +101,8 @@ class Counts:
         arithmetic = SLOWDOWN * work.cheap + SLOW * machine.slow * work.slow + series
         element = machine.element_64 if work.wide else machine.element_32
         time = batch * (unit * arithmetic + call * work.called + element * self.moved)
+        if batch * sum(self.arrays) > MAX_BYTES:
+            time += batch * FETCHED * element * self.known
         time += machine.page / PAGE * sum(batch * size for size in self.arrays if batch * size > HEAP)
         return time + machine.call + machine.kernel + MEMORY + (machine.handoff if self.counted >= INLINE else 0.0)
 
@@ -107,8 +115,10 @@ def count(program: ScalarProgram, behind: bool = False) -> Counts:
       behind: whether batch axes come behind those of the results.
     """
     moved = sum(ids.size for ids in (*program.inputs, *program.outputs)) + _made(program) * (FAR if behind else 1)
+    known = sum(ids.size for ids in program.outputs) - _made(program)
     arrays = tuple(sum(program.dtypes[int(i)].itemsize for i in ids.flat) for ids in program.outputs)
-    return Counts(work_of(program), moved, sum(EXPANDED.get(step.name, 1) for step in program.steps), arrays)
+    counted = sum(EXPANDED.get(step.name, 1) for step in program.steps)
+    return Counts(work_of(program), moved, known, counted, arrays)
 
 
 def points(
