@@ -112,7 +112,7 @@ def test_lengths_of_the_batch(size):
 
 
 def test_eager_calls():
-    close(jax.jit(jax.vmap(LOOP, in_axes=(0, None)))(X, P), jax.jit(jax.vmap(FORWARD, in_axes=(0, None)))(X, P))
+    close(jax.vmap(LOOP, in_axes=(0, None))(X, P), jax.jit(jax.vmap(FORWARD, in_axes=(0, None)))(X, P))
 
 
 @pytest.mark.parametrize("form", ["auto", "plain", "loop"])

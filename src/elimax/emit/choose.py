@@ -126,8 +126,7 @@ def choose(
     masks = [mask for _, mask in reversed(place.batch)]
     if form == "kernel" and kernel.fits(program, batch, behind):
         return kernel.kernel(program, place.sizes, masks, place.platform)
-    if (
-        form == "points" and not place.spread and points.fits(program, batch, behind)
-    ):  # no kernel exchanges parts of arrays
+    # no kernel exchanges parts of arrays with other devices
+    if form == "points" and not place.spread and points.fits(program, batch, behind):
         return points.points(program, place.sizes, masks, place.batch_last, place.platform, place.given)
     return loop(program, place.sizes, masks, place.batch_last, elementary)
