@@ -404,6 +404,17 @@ def test_nothing_is_started_in_small_loops():
     assert own.at(DEFAULT, 2, True) < more.at(DEFAULT, 2, True)
 
 
+def test_single_points_choose_element_after_element_in_small_loops():
+    def fun(x):
+        return x * jnp.stack([x[1], jnp.float32(1.0), x[0], jnp.float32(1.0)])
+
+    own = predict(scalarise(trace(lambda x: [fun(x)], [jnp.ones(4, np.float32)])))["plain"]
+    more = own.around([own])
+    assert len(more.counts.boxes) == 2 * len(own.counts.boxes) > 0
+    assert more.at(1, True) > own.at(1, True)
+    assert more.at(2, True) == own.at(2, True)
+
+
 def test_nothing_is_vectorised_in_small_loops():
     """Exponentials of eight points take longer in a loop that is one kernel than in one that is not."""
 

@@ -105,8 +105,11 @@ def choose(
             forms["plain"] = forms["plain"].joined(len(program.outputs))
         if is_turn:
             forms["loop"] = forms["loop"].carried()
+        are_plain = parts is not None and parts.are_plain(machine, batch, place.looped)
+        if parts is not None and are_plain:
+            forms["plain"] = forms["plain"].around(predict(own, machine)["plain"] for own in parts.inner)
         times = by_form(program, machine, batch, place.looped, behind, forms)
-        if parts is not None and not parts.are_plain(machine, batch, place.looped):
+        if parts is not None and not are_plain:
             times["plain"] = parts.at(machine, batch, place.looped)
         parted = 2 * batch * moved(program, machine) if is_part else 0.0
         times["loop"] += parted

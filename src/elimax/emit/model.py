@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Iterable
 
 from elimax.structure.dense_cells import is_stacked
 
@@ -61,6 +62,9 @@ SELECT = 2
 
 ONE_BY_ONE = 25.0
 """Nanoseconds of an element among selected ones for a single point, outside of loops."""
+
+SELECTED = 0.8
+"""The same in a loop that is one kernel."""
 
 REPEATED = 1.1
 """How much longer the plain form takes in a loop: what reads its results there computes parts of them again."""
@@ -271,6 +275,7 @@ class Counts:
             time = work + machine.turn * self.turn
             if whole:
                 time += machine.folded * self.looped
+                time += SELECTED * sum(size for size, _, _ in self.boxes) if batch == 1 else 0.0
             else:
                 time += machine.start * self.launches + machine.bound * self.bound
             return time if self.looped else REPEATED * time
@@ -312,6 +317,11 @@ class Prediction:
         return dataclasses.replace(
             self, counts=dataclasses.replace(counts, accessed=counts.accessed - (READERS - 1) * results)
         )
+
+    def around(self, inner: Iterable[Prediction]) -> Prediction:
+        """The plain form where results of plain programs within it are put together before they are read."""
+        boxes = [box for own in inner for box in own.counts.boxes]
+        return dataclasses.replace(self, counts=dataclasses.replace(self.counts, boxes=(*self.counts.boxes, *boxes)))
 
     def joined(self, results: int) -> Prediction:
         """The same where kernels of so many results are joined with those that read them, vectorised up to `LARGE`."""
