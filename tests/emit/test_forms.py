@@ -406,13 +406,25 @@ def test_nothing_is_started_in_small_loops():
 
 def test_single_points_choose_element_after_element_in_small_loops():
     def fun(x):
-        return x * jnp.stack([x[1], jnp.float32(1.0), x[0], jnp.float32(1.0)])
+        return jnp.stack([x[0] * x[1], jnp.float32(1.0), jnp.sin(x[2]), jnp.float32(1.0)])
 
     own = predict(scalarise(trace(lambda x: [fun(x)], [jnp.ones(4, np.float32)])))["plain"]
     more = own.around([own])
     assert len(more.counts.boxes) == 2 * len(own.counts.boxes) > 0
     assert more.at(1, True) > own.at(1, True)
     assert more.at(2, True) == own.at(2, True)
+
+
+def test_single_points_read_columns_of_known_elements():
+    def counted(*columns):
+        closed = trace(lambda x: [jnp.stack([jnp.exp(x), *map(jnp.asarray, columns)], 1)], [jnp.ones(4)])
+        return predict(scalarise(closed))["plain"]
+
+    few, many = counted(np.ones(4), np.ones(4)), counted(np.arange(4.0), np.arange(1.0, 5.0))
+    assert few.counts.mixed == ((12, 4, 1, 0),)
+    assert many.counts.mixed == ((12, 4, 1, 2),)
+    assert many.counts.counted > few.counts.counted
+    assert many.at(1, False) > few.at(1, False)
 
 
 def test_nothing_is_vectorised_in_small_loops():

@@ -188,6 +188,7 @@ def count(program: ScalarProgram, behind: bool = False) -> dict[str, Counts]:
     pieces, selects = _pieces(program, origins, made)
     operations = sum(EXPANDED.get(step.name, 1) for step in program.steps) + 6 * len(targets)
     columns = _widths(program, targets)
+    boxes, mixed = _boxes(program, origins, made)
     whole = work_of(program)
     if len(program.steps) + SPAN * whole.series > LONG:
         whole = dataclasses.replace(whole, cheap=SLOWER * whole.cheap, series=SLOWER * whole.series)
@@ -216,8 +217,10 @@ def count(program: ScalarProgram, behind: bool = False) -> dict[str, Counts]:
             looped=False,
             operations=0,
             weight=weight,
-            counted=sum(program.steps[k].name not in UNCOUNTED for own in cones for k in own),
-            boxes=() if behind else _boxes(program, origins, made),
+            counted=sum(program.steps[k].name not in UNCOUNTED for own in cones for k in own)
+            + (0 if behind else sum(size * (arrays + known) for size, _, arrays, known in mixed)),
+            boxes=() if behind else boxes,
+            mixed=() if behind else mixed,
             turn=0,
             launches=len({origins[i] for i in kept}) + pieces - len(scalars),
             bound=0,
@@ -243,6 +246,7 @@ def count(program: ScalarProgram, behind: bool = False) -> dict[str, Counts]:
             weight=len(program.steps) + 3 * len(targets) + SELECT * sum(choices),
             counted=len(program.steps) + 3 * len(targets) + SELECT * sum(choices),
             boxes=(),
+            mixed=(),
             turn=len(program.steps),
             launches=1 + _arrays(program, made, 2),
             bound=len(program.inputs) + len(targets),
@@ -407,18 +411,30 @@ def _pieces(program: ScalarProgram, origins: Mapping[int, int], made: set[int]) 
     return kernels, (selects[0], selects[1])
 
 
-def _boxes(program: ScalarProgram, origins: Mapping[int, int], made: set[int]) -> tuple[tuple[int, int, int], ...]:
-    """Results of single or known numbers: elements, how many are computed, and selects if these are not stacked."""
-    found = []
+def _boxes(
+    program: ScalarProgram, origins: Mapping[int, int], made: set[int]
+) -> tuple[tuple[tuple[int, int, int], ...], tuple[tuple[int, int, int, int], ...]]:
+    """Results in which numbers are chosen by their place.
+
+    Returns:
+      For each result of single numbers its elements, how many are computed, and selects if these are not stacked; for
+      each other one of several pieces its elements, how many are computed, arrays, and columns of different known
+      elements.
+    """
+    boxes, mixed = [], []
     for ids in program.outputs:
         flat = [int(i) for i in ids.flat]
         unknown = [k for k, i in enumerate(flat) if i in made]
-        is_single = len({origins[flat[k]] for k in unknown}) == len(unknown)
-        if ids.size > 1 and unknown and (is_single or len(unknown) < ids.size):
+        arrays = {origins[flat[k]] for k in unknown}
+        if ids.size > 1 and unknown and len(arrays) == len(unknown):
             groups = cuts(unknown, len(flat), ids.shape[-1])
             selects = sum((stop - start) * sum(start <= k < stop for k in unknown) for start, stop in groups)
-            found.append((ids.size, len(unknown), selects))
-    return tuple(found)
+            boxes.append((ids.size, len(unknown), selects))
+        elif len(arrays) > 1 or 0 < len(unknown) < ids.size:
+            columns = ids.reshape(-1, ids.shape[-1]).T.tolist()
+            known = sum(len({i for i in column if i not in made}) > 1 for column in columns)
+            mixed.append((ids.size, len(unknown), len(arrays), known))
+    return tuple(boxes), tuple(mixed)
 
 
 def _single(program: ScalarProgram, origins: Mapping[int, int], made: set[int]) -> tuple[tuple[int, int], ...]:

@@ -63,8 +63,11 @@ SELECT = 2
 ONE_BY_ONE = 25.0
 """Nanoseconds of an element among selected ones for a single point, outside of loops."""
 
+AMONG, CONSTANT = 3.0, 400.0
+"""The same of an element of an array among known ones, and of a column of these."""
+
 SELECTED = 0.8
-"""The same in a loop that is one kernel."""
+"""Nanoseconds of an element among selected ones for a single point in a loop that is one kernel."""
 
 REPEATED = 1.1
 """How much longer the plain form takes in a loop: what reads its results there computes parts of them again."""
@@ -223,8 +226,10 @@ class Counts:
       operations: in the body of the loop form, of no interest otherwise.
       weight: operations on one element of the batch in kernels.
       counted: the same as XLA counts them where it looks for short programs, without selects in boxes.
-      boxes: for each result of single or known numbers its elements, how many are computed, and selects unless it is
+      boxes: for each result of single numbers its elements, how many are computed, and selects unless it is
         stacked.
+      mixed: for each other result of several pieces its elements, how many are computed, arrays, and columns of
+        different known elements.
       turn: operations at each turn of a loop around it.
       launches: kernels at each turn of a loop around it, but for those of whoever reads scalar results.
       bound: arrays of the kernel of the loop form.
@@ -250,6 +255,7 @@ class Counts:
     weight: int
     counted: int
     boxes: tuple[tuple[int, int, int], ...]
+    mixed: tuple[tuple[int, int, int, int], ...]
     turn: int
     launches: int
     bound: int
@@ -287,6 +293,7 @@ class Counts:
         selects = sum(many for size, n, many in self.boxes if not is_stacked(size, n, batch))
         if batch == 1:
             fixed += ONE_BY_ONE * sum(size for size, _, _ in self.boxes)
+            fixed += sum((AMONG if many < n else ONE_BY_ONE) * n + CONSTANT * known for n, many, _, known in self.mixed)
         if batch * (self.counted + SELECT * selects) >= INLINE:
             fixed += machine.handoff
         if kernels >= MANY and batch * (self.size[1] + self.size[0] / 2) > TINY:

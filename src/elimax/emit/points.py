@@ -43,6 +43,9 @@ FEW = 8
 MEMORY = 500.0
 """Nanoseconds for memory of what is computed on the way."""
 
+PIECE = 30.0
+"""Nanoseconds for each piece of a result of a single point."""
+
 SLOWDOWN = 10.0
 """How much longer arithmetic takes than in a vectorised loop."""
 
@@ -83,6 +86,7 @@ class Counts:
       known: elements of results that are there from the start.
       counted: operations as XLA counts them where it looks for short programs.
       arrays: bytes of each result.
+      pieces: groups of neighbours that are put into their places at once.
     """
 
     work: Work
@@ -90,6 +94,7 @@ class Counts:
     known: int
     counted: int
     arrays: tuple[int, ...]
+    pieces: int
 
     def at(self, machine: Machine, batch: int, looped: bool = False) -> float:
         """Nanoseconds of a call outside of any loop."""
@@ -104,6 +109,7 @@ class Counts:
         if batch * sum(self.arrays) > MAX_BYTES:
             time += batch * FETCHED * element * self.known
         time += machine.page / PAGE * sum(batch * size for size in self.arrays if batch * size > HEAP)
+        time += PIECE * self.pieces if batch == 1 else 0.0
         return time + machine.call + machine.kernel + MEMORY + (machine.handoff if self.counted >= INLINE else 0.0)
 
 
@@ -118,7 +124,9 @@ def count(program: ScalarProgram, behind: bool = False) -> Counts:
     known = sum(ids.size for ids in program.outputs) - _made(program)
     arrays = tuple(sum(program.dtypes[int(i)].itemsize for i in ids.flat) for ids in program.outputs)
     counted = sum(EXPANDED.get(step.name, 1) for step in program.steps)
-    return Counts(work_of(program), moved, known, counted, arrays)
+    rows = [[int(i) not in program.constants for i in ids.flat] for ids in program.outputs]
+    pieces = sum(1 for made in rows for _ in _pieces(made))
+    return Counts(work_of(program), moved, known, counted, arrays, pieces)
 
 
 def points(
