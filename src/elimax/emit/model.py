@@ -60,7 +60,7 @@ READERS = 4
 SELECT = 2
 """Operations of a select: comparing places, and choosing."""
 
-ONE_BY_ONE = 25.0
+ONE_BY_ONE = 30.0
 """Nanoseconds of an element among selected ones for a single point, outside of loops."""
 
 AMONG, CONSTANT = 3.0, 400.0
