@@ -63,6 +63,7 @@ CASES = {
         None,
     ),
     "padding": (lambda x: lax.pad(x, 0.0, [(-1, 3, 2)]), X, "shifted diagonal"),
+    "padding value": (lambda x: lax.pad(X, x[0] * x[1], [(-1, 3, 2)]), X, None),
     "ragged reshape": (lambda m: m.reshape(2, 6), M, None),
     "fft": (lambda x: jnp.abs(jnp.fft.fft(x)), X, None),
     "solve": (lambda x: jnp.linalg.solve(jnp.outer(x, x) + 3 * jnp.eye(4), x), X, None),

@@ -17,10 +17,10 @@ ORDERS = ("forward", "reverse", "markowitz")
 
 
 def settings(name):
-    """An order, and for half of the cases an argument, that are drawn from the name of the case, always the same."""
+    """An order, and for some of the cases an argument, that are drawn from the name of the case, always the same."""
     number = zlib.crc32(name.encode())
-    argument = number // 6 % len(ALL[name].args)
-    return {"order": ORDERS[number % 3], "alone": argument if number // 3 % 2 else None}
+    argument = number // 24 % len(ALL[name].args)
+    return {"order": ORDERS[number % 3], "alone": None if number // 3 % 8 else argument}
 
 
 @pytest.mark.standard_promotion

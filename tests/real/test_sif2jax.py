@@ -80,7 +80,7 @@ def test_the_sample_is_part_of_the_suite(problems):
     assert set(SAMPLE) <= set(problems)
 
 
-SLOW = ("10FOLDTR", "LUKSAN22")
+SLOW = ("10FOLDTR", "BDVALUES", "LUKSAN22")
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in sorted(SAMPLE)])

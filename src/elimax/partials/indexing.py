@@ -155,23 +155,60 @@ def slice_(equation: Equation, context: Context) -> Local | None:
 
 def pad(equation: Equation, context: Context) -> Local | None:
     """The operand lands on a strided box; the padding value on everything else."""
-    active = [r.vertex is not None for r in equation.inputs]
-    if active[1]:
-        return None
+    is_active = [r.vertex is not None for r in equation.inputs]
     in_shape = context.shape(equation.inputs[0].value)
     out_shape = context.shape(equation.outputs[0].value)
-    sizes, out_axes, in_axes = {}, [], []
-    padding = equation.params["padding_config"]
-    for k, (n, m, config) in enumerate(zip(in_shape, out_shape, padding, strict=True)):
+    landed, first_read = [], []
+    for n, m, config in zip(in_shape, out_shape, equation.params["padding_config"], strict=True):
         low, step = int(config[0]), int(config[2]) + 1  # jax.numpy.pad leaves NumPy integers there
         first = max(0, -(low // step))  # smallest i with low + i * step >= 0
-        last = min(n - 1, (m - 1 - low) // step)
-        if last < first:
-            return _units(equation, [])
-        sizes[k] = last - first + 1
-        out_axes.append(label(k, step, low + first * step))
-        in_axes.append(label(k, 1, first))
-    return _units(equation, [(0, 0, unit_term(sizes, out_axes, in_axes))])
+        count = min(n - 1, (m - 1 - low) // step) - first + 1
+        landed.append((low + first * step, step, max(0, count)))
+        first_read.append(first)
+    terms = []
+    if is_active[0] and all(count for _, _, count in landed):
+        sizes = {k: count for k, (_, _, count) in enumerate(landed)}
+        out_axes = [label(k, step, start) for k, (start, step, _) in enumerate(landed)]
+        in_axes = [label(k, 1, first) for k, first in enumerate(first_read)]
+        terms.append((0, 0, unit_term(sizes, out_axes, in_axes)))
+    if is_active[1]:
+        terms += [(0, 1, term) for term in _around(landed, out_shape)]
+    return _units(equation, terms)
+
+
+def _around(landed: Sequence[tuple[int, int, int]], shape: Sequence[int]) -> list[Term]:
+    """What a scalar does that fills an array around a strided box.
+
+    Args:
+      landed: start, step and count of the box, by axis.
+      shape: of the array.
+
+    Returns:
+      A term for each part: below, above and between the places of the box along one axis, within it along those before,
+      anywhere along those behind.
+    """
+    if not all(count for _, _, count in landed):
+        landed = [(0, 1, 0) for _ in shape]
+    terms = []
+    for k, (start, step, count) in enumerate(landed):
+        stop = start + step * (count - 1) + 1 if count else 0
+        sizes = {j: count for j, (_, _, count) in enumerate(landed[:k])} | {
+            j: size for j, size in enumerate(shape) if j > k
+        }
+        before = [label(j, step, start) for j, (start, step, _) in enumerate(landed[:k])]
+        behind = [label(j) for j in range(k + 1, len(shape))]
+        between = Affine(start + 1, ((k, step), (len(shape), 1)))
+        for own, axis in (
+            ({k: start}, label(k)),
+            ({k: shape[k] - stop}, label(k, 1, stop)),
+            ({k: count - 1, len(shape): step - 1}, between),
+        ):
+            whole = sizes | own
+            if all(size > 0 for size in whole.values()):
+                terms.append(unit_term(whole, [*before, axis, *behind], []))
+        if not count:
+            break
+    return terms
 
 
 def concatenate(equation: Equation, context: Context) -> Local | None:

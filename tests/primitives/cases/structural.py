@@ -40,6 +40,8 @@ CASES = {
     "pad negative": Case(lambda x, v: lax.pad(x, v, ((-1, 1, 0), (0, -1, 0))), M, S),
     "pad interior": Case(lambda x, v: lax.pad(x, v, ((1, 0, 2), (0, 0, 1))), M, S),
     "pad negative and interior": Case(lambda x, v: lax.pad(x, v, ((-2, 1, 1),)), V, S),
+    "pad interior of two axes": Case(lambda x, v: lax.pad(x, v, ((1, 0, 2), (-1, 2, 3))), M, S),
+    "pad what is cut off": Case(lambda x, v: lax.pad(x, v, ((-5, 3, 0), (0, 1, 0))), M, S),
     "pad modes": Case(lambda x: (jnp.pad(x, 2, "edge"), jnp.pad(x, 1, "reflect"), jnp.pad(x, 1, "wrap")), V),
     "concatenate": Case(lambda x, y: lax.concatenate([x, y, x], 0), M, M[:1] * 2),
     "concatenate last axis": Case(lambda x, y: jnp.concatenate([x, y], -1), M, M[:, :1] * 3),
