@@ -421,8 +421,8 @@ def test_single_points_read_columns_of_known_elements():
         return predict(scalarise(closed))["plain"]
 
     few, many = counted(np.ones(4), np.ones(4)), counted(np.arange(4.0), np.arange(1.0, 5.0))
-    assert few.counts.mixed == ((12, 4, 1, 0),)
-    assert many.counts.mixed == ((12, 4, 1, 2),)
+    assert few.counts.assembled == ((12, 4, 1, 0),)
+    assert many.counts.assembled == ((12, 4, 1, 2),)
     assert many.counts.counted > few.counts.counted
     assert many.at(1, False) > few.at(1, False)
 

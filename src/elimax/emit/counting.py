@@ -188,7 +188,7 @@ def count(program: ScalarProgram, behind: bool = False) -> dict[str, Counts]:
     pieces, selects = _pieces(program, origins, made)
     operations = sum(EXPANDED.get(step.name, 1) for step in program.steps) + 6 * len(targets)
     columns = _widths(program, targets)
-    boxes, mixed = _boxes(program, origins, made)
+    boxes, assembled = _boxes(program, origins, made)
     whole = work_of(program)
     if len(program.steps) + SPAN * whole.series > LONG:
         whole = dataclasses.replace(whole, cheap=SLOWER * whole.cheap, series=SLOWER * whole.series)
@@ -218,9 +218,9 @@ def count(program: ScalarProgram, behind: bool = False) -> dict[str, Counts]:
             operations=0,
             weight=weight,
             counted=sum(program.steps[k].name not in UNCOUNTED for own in cones for k in own)
-            + (0 if behind else sum(size * (arrays + known) for size, _, arrays, known in mixed)),
+            + (0 if behind else sum(size * (arrays + known) for size, _, arrays, known in assembled)),
             boxes=() if behind else boxes,
-            mixed=() if behind else mixed,
+            assembled=() if behind else assembled,
             turn=0,
             launches=len({origins[i] for i in kept}) + pieces - len(scalars),
             bound=0,
@@ -246,7 +246,7 @@ def count(program: ScalarProgram, behind: bool = False) -> dict[str, Counts]:
             weight=len(program.steps) + 3 * len(targets) + SELECT * sum(choices),
             counted=len(program.steps) + 3 * len(targets) + SELECT * sum(choices),
             boxes=(),
-            mixed=(),
+            assembled=(),
             turn=len(program.steps),
             launches=1 + _arrays(program, made, 2),
             bound=len(program.inputs) + len(targets),
@@ -421,7 +421,7 @@ def _boxes(
       each other one of several pieces its elements, how many are computed, arrays, and columns of different known
       elements.
     """
-    boxes, mixed = [], []
+    boxes, assembled = [], []
     for ids in program.outputs:
         flat = [int(i) for i in ids.flat]
         unknown = [k for k, i in enumerate(flat) if i in made]
@@ -433,8 +433,8 @@ def _boxes(
         elif len(arrays) > 1 or 0 < len(unknown) < ids.size:
             columns = ids.reshape(-1, ids.shape[-1]).T.tolist()
             known = sum(len({i for i in column if i not in made}) > 1 for column in columns)
-            mixed.append((ids.size, len(unknown), len(arrays), known))
-    return tuple(boxes), tuple(mixed)
+            assembled.append((ids.size, len(unknown), len(arrays), known))
+    return tuple(boxes), tuple(assembled)
 
 
 def _single(program: ScalarProgram, origins: Mapping[int, int], made: set[int]) -> tuple[tuple[int, int], ...]:

@@ -228,7 +228,7 @@ class Counts:
       counted: the same as XLA counts them where it looks for short programs, without selects in boxes.
       boxes: for each result of single numbers its elements, how many are computed, and selects unless it is
         stacked.
-      mixed: for each other result of several pieces its elements, how many are computed, arrays, and columns of
+      assembled: for each other result of several pieces its elements, how many are computed, arrays, and columns of
         different known elements.
       turn: operations at each turn of a loop around it.
       launches: kernels at each turn of a loop around it, but for those of whoever reads scalar results.
@@ -255,7 +255,7 @@ class Counts:
     weight: int
     counted: int
     boxes: tuple[tuple[int, int, int], ...]
-    mixed: tuple[tuple[int, int, int, int], ...]
+    assembled: tuple[tuple[int, int, int, int], ...]
     turn: int
     launches: int
     bound: int
@@ -293,7 +293,8 @@ class Counts:
         selects = sum(many for size, n, many in self.boxes if not is_stacked(size, n, batch))
         if batch == 1:
             fixed += ONE_BY_ONE * sum(size for size, _, _ in self.boxes)
-            fixed += sum((AMONG if many < n else ONE_BY_ONE) * n + CONSTANT * known for n, many, _, known in self.mixed)
+            for size, many, _, known in self.assembled:
+                fixed += (AMONG if many < size else ONE_BY_ONE) * size + CONSTANT * known
         if batch * (self.counted + SELECT * selects) >= INLINE:
             fixed += machine.handoff
         if kernels >= MANY and batch * (self.size[1] + self.size[0] / 2) > TINY:
